@@ -6,6 +6,7 @@ Started by the pool with FD, its end of a socket pair, as argument. It is a fres
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -61,11 +62,15 @@ class _Inbox:
 
 def main(descriptor: int) -> None:
     """Serves jobs until the pool closes the connection."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # A Ctrl-C is the pool's to handle; it asks for an orderly end, or closes the connection.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A Ctrl-C is the pool's to handle; it asks for an orderly end, or closes the connection. So is a logout, which
+        # may reach all processes of a user.
         signal.signal(number, signal.SIG_IGN)
-    # What a model or a callback prints is no data of the command that searches.
+    # What a model or a callback prints is no data of the command that searches, nor what a library or a program that
+    # it calls does.
     sys.stdout = sys.stderr
+    with contextlib.suppress(OSError):
+        os.dup2(2, 1)
     connection = Connection(descriptor)
     setup: protocol.Setup = connection.recv()
     sys.path[:] = setup.path

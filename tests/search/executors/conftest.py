@@ -62,6 +62,7 @@ class Trainer:
             time.sleep(1000)
         if name == "prints":
             print("of a model")
+            os.system("echo of a program")
         if name == "raises":
             raise ZeroDivisionError("unlucky")
         if name == "checkpoint":

@@ -75,6 +75,7 @@ def test_what_a_training_prints_is_no_data_of_the_search(make_pool, capfd):
     printed = capfd.readouterr()
     assert printed.out == ""
     assert "of a model" in printed.err
+    assert "of a program" in printed.err
 
 
 def test_workers_train_side_by_side(make_pool):
@@ -338,13 +339,13 @@ def test_a_shutdown_leaves_no_process(make_pool):
     assert not any(alive(pid) for pid in workers)
 
 
-def test_an_interrupt_of_the_terminal_reaches_the_search_alone(make_pool):
+def test_an_interrupt_of_the_terminal_and_a_logout_reach_the_search_alone(make_pool):
     pool = make_pool()
 
     def interrupt(_, epoch):
         if epoch.number == 1:
-            os.kill(pool.processes[0], signal.SIGINT)
-            os.kill(pool.processes[0], signal.SIGTERM)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                os.kill(pool.processes[0], number)
             assert os.getpgid(pool.processes[0]) != os.getpgid(0)
 
     (outcome,) = finish(pool, pool.submit(job("slow", epochs_to=5), interrupt))
