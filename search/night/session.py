@@ -441,7 +441,6 @@ class Session:
         for runner in self._runners:
             runner.stop()
         if self._measuring:
-            # Nothing is trained yet that could be saved, and measuring takes minutes.
             raise KeyboardInterrupt
 
     def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
@@ -529,10 +528,11 @@ class Session:
             # What a fork begins with was trained elsewhere.
             begun = next(store.each_trial(*OWN), None) is not None
             if workers > 1 and searching and not begun and self._may_measure():
-                if crew.may_choose:
-                    observer.phase("measuring workers", None)
-                    observer.message("info", "measuring whether few or many workers train this space faster")
-                found = self._measured(crew)
+                with self._ending_at_once():
+                    if crew.may_choose:
+                        observer.phase("measuring workers", None)
+                        observer.message("info", "measuring whether few or many workers train this space faster")
+                    found = crew.measured()
                 executor, chosen = found.executor, found.chosen
                 # Every trial of this run is trained so, also after a resume.
                 alone = None if found.alone is None else {"threads": found.alone.threads, "factor": found.factor}
@@ -566,10 +566,15 @@ class Session:
             observer.message("info", f"training {executor.workers} at a time: {executor.described()}")
         return executor
 
-    def _measured(self, crew: Workshop) -> Measured:
+    @contextlib.contextmanager
+    def _ending_at_once(self) -> Iterator[None]:
+        """Inside, a request to end is not waited with: building models and measuring them takes minutes, and nothing is
+        trained yet that could be saved."""
         self._measuring = True
         try:
-            return crew.measured()
+            if self._stopping:
+                raise KeyboardInterrupt
+            yield
         finally:
             self._measuring = False
 

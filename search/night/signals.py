@@ -29,8 +29,10 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    if before[signal.SIGHUP] is signal.SIG_IGN:
+    found = {number: signal.getsignal(number) for number in _SIGNALS}
+    # What a program in which Python is embedded has set, Python could not set again: that signal is that program's.
+    before = {number: handler for number, handler in found.items() if handler is not None}
+    if before.get(signal.SIGHUP) is signal.SIG_IGN:
         # `nohup` wants the end of the terminal to change nothing. (A shell's background jobs ignore Ctrl-C too, and are
         # still to be stopped by it.)
         del before[signal.SIGHUP]

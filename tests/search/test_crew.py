@@ -11,8 +11,10 @@ from search.budget import Budget
 from search.executors import ALL, Each, sizing
 from search.night import crew
 from search.night.crew import Crew, seconds_left
+from search.night.session import Options, Session
 from search.record import environment
 from search.record.trial import TrialKind
+from tests.search import small
 from tests.search.records import completed, outcome, trial
 from tests.search.simulation import space
 
@@ -126,6 +128,30 @@ def test_what_trains_one_at_a_time_whatever_it_is_asked_for_is_no_faster_alone(m
     made = Crew(tmp_path, space("random"), None, 1, Budget(), print, make_executor=lambda place: OneByOne())
     found = made.measured()
     assert (found.alone, found.factor) == (None, 1.0)
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_who_asks_for_an_end_does_not_wait_until_workers_are_chosen(tmp_path, when):
+    session = Session(tmp_path, small.spec(), Options())
+
+    class Choosing:
+        def unmeasured(self, past):
+            if when == "before":
+                session._stop()
+            return 2
+
+        @property
+        def may_choose(self):
+            assert when == "meanwhile"
+            session._stop()
+
+        def measured(self):
+            pytest.fail("it takes minutes")
+
+    store = SimpleNamespace(meta=lambda key, default=None: {"phase": "search"}.get(key), each_trial=lambda *_: iter(()))
+    with pytest.raises(KeyboardInterrupt):
+        session._executor(Choosing(), store, None, None)
+    assert session._stopping
 
 
 def test_what_another_run_has_trained_and_what_baselines_are_is_none_of_the_plan():

@@ -73,6 +73,16 @@ def test_in_a_background_job_ctrl_c_stops_it_too():
         signal.signal(signal.SIGINT, before)
 
 
+def test_what_was_not_set_from_python_is_left_to_who_has_set_it(monkeypatch):
+    getsignal = signal.getsignal
+    before = [getsignal(number) for number in SIGNALS]
+    monkeypatch.setattr(signal, "getsignal", lambda number: None if number == signal.SIGTERM else getsignal(number))
+    with stop_on_signals(lambda: None):
+        inside = [getsignal(number) for number in SIGNALS]
+    assert [one is old for one, old in zip(inside, before, strict=True)] == [False, True, False]
+    assert [getsignal(number) for number in SIGNALS] == before
+
+
 def test_a_hang_up_that_is_ignored_stays_ignored():
     """As `nohup` does it."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

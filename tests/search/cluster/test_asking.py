@@ -258,6 +258,18 @@ def test_a_terminal_that_goes_away_does_not_end_what_ray_starts():
     assert signal.getsignal(signal.SIGHUP) is before
 
 
+def test_a_signal_that_was_not_set_from_python_does_not_fail_a_connection(monkeypatch):
+    getsignal = signal.getsignal
+    before = getsignal(signal.SIGTERM)
+    monkeypatch.setattr(signal, "getsignal", lambda number: None if number == signal.SIGTERM else getsignal(number))
+    try:
+        with connection._signals_kept():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        assert getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_check_does_not_wait_for_ever(site):
     site.willing = False
     site.say(0, "lost", Lost("its process ended"))
