@@ -24,6 +24,7 @@ from spaces.outside.backend import load_tensorflow, share_gpus
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 Role = Literal["winner", "best so far", "configuration", "baseline", "candidate"]
 
@@ -147,9 +148,11 @@ def rebuild(run: Run, info: DataInfo, model: TrainedModel) -> keras.Model:
     """
     require_agreement(run, [one.trial for one in model.members])
     _require_files(run)
+    # Before TensorFlow, which takes seconds to load: a search that goes on deletes meanwhile what it has surpassed.
+    weights = [_weights(run, one) for one in model.members]
     load_tensorflow()
     share_gpus(is_taken(run.directory))
-    built = [_rebuilt(run, info, one) for one in model.members]
+    built = [_rebuilt(run, info, *one) for one in zip(model.members, weights, strict=True)]
     if len(built) == 1:
         return built[0]
     from spaces.models.averaged import averaged
@@ -157,17 +160,21 @@ def rebuild(run: Run, info: DataInfo, model: TrainedModel) -> keras.Model:
     return averaged(built, Settings.from_json(model.trial.settings).trained(), info)
 
 
-def _rebuilt(run: Run, info: DataInfo, model: TrainedModel) -> keras.Model:
-    """One model by itself."""
-    from spaces.models.model import build_model, set_weights
-
+def _weights(run: Run, model: TrainedModel) -> list[np.ndarray]:
+    """What the checkpoint of one model holds."""
     try:
-        weights = checkpoints.read(run.directory, model.checkpoint)["weights"]
+        return checkpoints.read(run.directory, model.checkpoint)["weights"]
     except CheckpointError as error:
         raise ResultError(
             f"the checkpoint of {model.trial.id!r} is damaged or missing ({error}); "
             "choose another trial; `resume` trains a winner or a baseline again whose checkpoint is lost"
         ) from error
+
+
+def _rebuilt(run: Run, info: DataInfo, model: TrainedModel, weights: list[np.ndarray]) -> keras.Model:
+    """One model by itself."""
+    from spaces.models.model import build_model, set_weights
+
     try:
         settings = Settings.from_json(model.trial.settings).trained()
         built = build_model(settings, info)

@@ -19,10 +19,11 @@ from results.ranked.formats import write
 from results.ranked.ranking import ranking
 from results.watching import progress_view
 from results.watching.progress_view import show_status
-from search.errors import RunError
+from search.errors import DiskError, RunError
 from search.files import layout
 from search.files.lock import Holder, RunLock
 from search.files.store import RunStore
+from search.loop.observer import Observers
 from search.night.views.steps import ExportFollows, Steps
 from search.record.trial import Epoch, Outcome
 
@@ -115,6 +116,24 @@ def test_how_far_a_training_is(make_run: MakeRun) -> None:
         # Noted every five seconds, whatever the number of epochs.
         assert results.status(run)["working_on"][0]["epochs_done"] == 3
         assert "epochs 1 to 9, 3 of them done, for" in " ".join(printed(results.status(run)).split())
+
+
+def test_what_there_was_no_room_for_is_noted_when_there_is(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise DiskError("run.sqlite: cannot be written (database or disk is full)")
+
+    run, now = make_run(running=True), [0.0]
+    with RunStore(run) as store:
+        steps, trial = Steps(store, lambda: now[0]), store.trial("9000")
+        followed = Observers([steps])
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "put_meta", full)
+            followed.phase("retraining", 3)
+            followed.epoch(trial, Epoch(1, {"val_accuracy": 0.5}, 1.0, 1.0))
+        now[0] = 6.0
+        followed.phase("final training", 1)
+        followed.epoch(trial, Epoch(2, {"val_accuracy": 0.5}, 1.0, 1.0))
+        assert (store.meta("step"), store.meta("reached")) == ("final training", {"9000": 2})
 
 
 def test_a_training_that_goes_on_has_its_epochs_and_no_pause(make_run: MakeRun) -> None:

@@ -49,7 +49,7 @@ class Steps(Observer):
             self._unwatched = executor
 
     def phase(self, name: str, expected_trials: int | None) -> None:
-        self._store.put_meta(step=name)
+        self._note(step=name)
 
     def started(self, trial: Trial) -> None:
         self._look_again()
@@ -59,7 +59,7 @@ class Steps(Observer):
         now = self._clock()
         if self._noted is None or now - self._noted >= _EVERY:
             self._noted = now
-            self._store.put_meta(reached=self._reached)
+            self._note(reached=self._reached)
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
         self._reached.pop(trial.id, None)
@@ -74,11 +74,16 @@ class Steps(Observer):
 
     def _look(self, executor: Elsewhere) -> None:
         where = executor.where()
-        if where != self._where:
-            # A full disk is noticed by what has to be committed.
-            with contextlib.suppress(DiskError):
-                self._store.put_meta(cluster=where)
-                self._where = where
+        if where != self._where and self._note(cluster=where):
+            self._where = where
+
+    def _note(self, **facts: Any) -> bool:
+        """Records facts of the run, if there is room: a full disk is noticed by what has to be committed."""
+        try:
+            self._store.put_meta(**facts)
+        except DiskError:
+            return False
+        return True
 
 
 class ExportFollows(Observer):

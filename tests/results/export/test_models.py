@@ -12,7 +12,7 @@ import pytest
 
 import results
 import spaces
-from results import ResultError
+from results import ResultError, models
 from results.models import find_model, model_of
 from search.clock import SystemClock
 from search.errors import DamageWarning, RunError
@@ -179,6 +179,12 @@ def test_a_damaged_checkpoint_is_named(run: Path, damage: str) -> None:
         file.unlink()
     with pytest.raises(ResultError, match=r"checkpoint of 'winner-0000' is damaged or missing .*winner-0000/best\.npz"):
         results.best_model(run)
+
+
+def test_weights_are_read_before_tensorflow_takes_its_time(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that goes on may delete what it has surpassed meanwhile."""
+    monkeypatch.setattr(models, "load_tensorflow", lambda: shutil.rmtree(run / "trials"))
+    assert results.best_model(run).weights
 
 
 def test_weights_of_another_architecture_are_refused(run: Path) -> None:
