@@ -59,6 +59,8 @@ def main() -> None:
     for name, default in (("batch", 64), ("side", 224), ("channels", 3), ("repeats", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
     asked = parser.parse_args()
+    if min(asked.batch, asked.side, asked.channels, asked.repeats) < 1:
+        parser.error("--batch, --side, --channels and --repeats must be at least 1")
     load_tensorflow()
     import tensorflow as tf
 

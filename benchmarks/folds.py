@@ -55,6 +55,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--replay", action="store_true", help="do not run the paused search")
     options = parser.parse_args()
+    if min(options.seeds, options.trials) < 1 or not 2 <= options.folds <= 50:
+        parser.error("--seeds and --trials must be at least 1, and --folds 2 to 50")
     rows = []
     print(f"{'seed':<6}{'best of all folds':>18}{'of paused':>11}{'same':>6}{'trainings':>11}{'paused':>8}{'share':>7}")
     for seed in range(options.seeds):

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import spaces
 from spaces import Split
+from spaces.families import family_of
 
 _WAYS = ("steps float32", "xla float32", "steps bfloat16", "xla bfloat16", "fit float32")
 _SEED = 1
@@ -31,12 +32,14 @@ _SEED = 1
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--space", choices=spaces.names(), default="fashion-mnist-cnn")
+    parser.add_argument("--space", choices=_spaces(), default="fashion-mnist-cnn")
     parser.add_argument("--rows", type=int, default=25_600, help="training rows at most")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--together", type=int, default=4, help="processes at the same time")
     parser.add_argument("--only", choices=_WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if min(options.rows, options.epochs, options.together) < 1:
+        parser.error("--rows, --epochs and --together must be at least 1")
     if options.only:
         print(json.dumps(_trained(options.only, options.space, options.rows, options.epochs)))
         return
@@ -47,11 +50,25 @@ def main() -> None:
         _print(f"{options.together} processes, {way}", _processes(way, options.together, options))
 
 
+def _spaces() -> list[str]:
+    """The shipped spaces with data that everybody has, or can download, and networks that train all their layers."""
+    shipped = {name: spaces.load(name) for name in spaces.names()}
+    return [
+        name
+        for name, spec in shipped.items()
+        if isinstance(spec.data.source, str) and not family_of(spec.model).two_phases
+    ]
+
+
 def _processes(way: str, count: int, options: Any) -> list[dict[str, Any]]:
     command = [sys.executable, __file__, "--only", way, "--space", options.space]
     command += ["--rows", str(options.rows), "--epochs", str(options.epochs)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-    return [json.loads(process.communicate()[0].strip().splitlines()[-1]) for process in running]
+    said = [process.communicate()[0] for process in running]
+    if code := next((process.returncode for process in running if process.returncode), None):
+        # What went wrong it has said itself.
+        sys.exit(f"{way}: exit code {code}")
+    return [json.loads(text.strip().splitlines()[-1]) for text in said]
 
 
 def _print(title: str, found: list[dict[str, Any]]) -> None:

@@ -69,6 +69,8 @@ def main() -> None:
         parser.error("--epochs must be at least 2: the first one of a trial compiles, and is not counted")
     if options.table is not None and (options.pictures or options.table < 1):
         parser.error("--table must be at least 1, and has no --pictures")
+    if options.folder is not None and not options.folder.is_dir():
+        parser.error(f"--folder {options.folder}: no such folder")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         rows = Path(folder) / "rows"
         if options.table is None:

@@ -79,6 +79,10 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.trials < 1:
+        parser.error("--trials must be at least 1")
+    if options.folder is not None and layout.is_run(options.folder / "run"):
+        parser.error(f"--folder {options.folder}: holds the run of an earlier night")
     threads.configure(1)
     with tempfile.TemporaryDirectory() as temporary:
         run = (options.folder or Path(temporary)) / "run"

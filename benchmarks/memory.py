@@ -35,6 +35,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.trials < 2 * _FIRST:
         parser.error(f"--trials must be at least {2 * _FIRST}")
+    if options.workers < 0:
+        parser.error("--workers must be at least 0")
     samples = _Samples()
     spec = spaces.load(
         "digits",

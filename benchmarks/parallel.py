@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if min(options.trials, options.epochs, options.repeats) < 1 or min(options.workers) < 0:
+        parser.error("--trials, --epochs and --repeats must be at least 1, and --workers at least 0")
     results = []
     for name in options.spaces:
         measured: dict[int, list[dict[str, float]]] = {workers: [] for workers in options.workers}

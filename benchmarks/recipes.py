@@ -73,7 +73,9 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def _spec(parts: Sequence[str], rows: int, epochs: int) -> spaces.SearchSpec:
     network, recipe = dict(MODEL), dict(TRAINING)
     for model, training in (PARTS[part] for part in parts):
-        network |= model
+        # Of two parts that change images both do.
+        augmentation = network.get("augmentation", {}) | model.get("augmentation", {})
+        network |= model | ({"augmentation": augmentation} if augmentation else {})
         recipe |= training
     network = {name: value for name, value in network.items() if value is not None}
     recipe["epochs"] = epochs
@@ -148,6 +150,8 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    if min(asked.rows, asked.epochs, asked.seeds, asked.threads, asked.jobs) < 1:
+        parser.error("--rows, --epochs, --seeds, --threads and --jobs must be at least 1")
     rows: dict[str, dict[str, list[float]]] = {}
     start = (asked.rows, asked.epochs, asked.threads)
     print("| part | accuracy | gained | standard error | processor s | paid | wall s |\n|---|" + "---:|" * 6)

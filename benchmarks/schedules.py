@@ -104,6 +104,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    if asked.epochs < 3 or asked.configurations < 2 or asked.seeds < 1:
+        parser.error("--epochs must be at least 3, --configurations at least 2, and --seeds at least 1")
     load_tensorflow(for_training_only=True)
     curves = _curves(_space(asked.rows, asked.epochs), asked.configurations, asked.seeds)
     rows = {name: _row(found, found) for name, found in curves.items()}

@@ -40,6 +40,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="of each search; measured by it if not given")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.seeds < 1 or options.seconds <= 0:
+        parser.error("--seeds must be at least 1, and --seconds above 0")
     rows: list[dict[str, Any]] = []
     print(f"{'table':<14}{'measure':<10}{'search':>9}{'hist. boosting':>16}{'boosting':>10}", flush=True)
     for name in options.tables:

@@ -62,6 +62,9 @@ def main() -> None:
     parser.add_argument("--no-startup", action="store_true", help="leave out the time from command to first step")
     parser.add_argument("--json", type=Path, help="write everything measured to this file")
     options = parser.parse_args()
+    counts = (options.rounds, options.trials, options.epochs)
+    if min(count for count in counts if count is not None) < 1 or min(options.rows or 0, options.workers or 0) < 0:
+        parser.error("--rounds, --trials and --epochs must be at least 1, --rows and --workers at least 0")
     measured: dict[str, Any] = {}
     for name in options.spaces:
         given = {
@@ -206,7 +209,8 @@ def _add_overheads(rows: dict[str, dict[str, Any]], rounds: dict[str, list[dict[
     """Adds what a process spends on a trial beyond the floor, and with one worker what a new graph costs."""
     floor = [statistics.median(column) for column in zip(*(each["seconds"] for each in rounds["floor"]), strict=True)]
     for contender, found in rounds.items():
-        processes = found[0]["workers"] if contender == "all workers" else 1
+        # Without workers it is the process of the search.
+        processes = max(1, found[0]["workers"]) if contender == "all workers" else 1
         rows[contender]["overhead_per_trial"] = rows[contender]["seconds_per_trial"] * processes - statistics.mean(
             floor
         )

@@ -128,10 +128,49 @@ def test_where_the_surrogate_is_missing_a_script_says_so(load, monkeypatch, caps
         ("advice", ["--algorithm", "hyperbnd"], "invalid choice: 'hyperbnd'"),
         ("advice", ["--processes", "0"], "must be at least 1"),
         ("outlook", ["--seeds", "0"], "--seeds must be at least 1"),
+        ("augmentation", ["--repeats", "0"], "--repeats must be at least 1"),
+        ("folds", ["--folds", "1"], "--folds 2 to 50"),
+        ("gpu", ["--epochs", "0"], "must be at least 1"),
+        ("gpu", ["--space", "table-classes"], "invalid choice: 'table-classes'"),
+        ("gpu", ["--space", "photos-pretrained"], "invalid choice: 'photos-pretrained'"),
+        ("larger_than_memory", ["--folder", "/no/such"], "--folder /no/such: no such folder"),
+        ("long_night", ["--trials", "0"], "--trials must be at least 1"),
+        ("memory", ["--workers", "-1"], "--workers must be at least 0"),
+        ("parallel", ["--repeats", "0"], "--repeats must be at least 1"),
+        ("recipes", ["--seeds", "0"], "must be at least 1"),
+        ("schedules", ["--epochs", "2"], "--epochs must be at least 3"),
+        ("tables", ["--seconds", "0"], "--seconds above 0"),
+        ("throughput", ["--rounds", "0"], "must be at least 1"),
+        ("throughput", ["--workers", "-1"], "--workers at least 0"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(load, monkeypatch, capsys, name, words, said):
     assert said in refused(load(name), monkeypatch, capsys, *words)
+
+
+def test_the_run_of_an_earlier_night_is_not_taken_for_a_new_one(load, monkeypatch, capsys, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/run.sqlite").touch()
+    assert "holds the run of an earlier night" in refused(load("long_night"), monkeypatch, capsys, "--folder", tmp_path)
+
+
+def test_a_part_is_added_to_what_changes_images_already(load):
+    found = load("recipes")._spec(("flip", "shift"), rows=100, epochs=3).model.augmentation
+    assert (found.flip.value, found.shift.value) == ("horizontal", 0.07)
+
+
+def test_where_the_search_itself_trains_one_process_has_an_overhead(load):
+    rows = {"floor": {"seconds_per_trial": 1.0}, "all workers": {"seconds_per_trial": 1.5}}
+    load("throughput")._add_overheads(rows, {"floor": [{"seconds": [1.0, 1.0]}], "all workers": [{"workers": 0}]})
+    assert rows["all workers"]["overhead_per_trial"] == 0.5
+
+
+def test_a_training_on_a_card_that_fails_ends_the_measurement(load, monkeypatch):
+    script = load("gpu")
+    ended = SimpleNamespace(communicate=lambda: ("", None), returncode=3)
+    monkeypatch.setattr(script.subprocess, "Popen", lambda *_, **__: ended)
+    with pytest.raises(SystemExit, match="xla float32: exit code 3"):
+        script._processes("xla float32", 2, argparse.Namespace(space="digits", rows=10, epochs=1))
 
 
 def test_a_scale_is_read_by_other_processes_only_when_it_is_whole(load, monkeypatch, tmp_path):
