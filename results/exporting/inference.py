@@ -11,6 +11,7 @@ import keras
 from results.errors import ResultError
 from results.exporting.formats import Format
 from spaces import DataInfo
+from spaces.layers.layers import computing_in
 from spaces.outside.keras_internals import layers_within
 from spaces.values.packing import Structure, single
 
@@ -19,6 +20,7 @@ _WITHOUT_CODE = ("keras", "h5")
 _FOR_SEVERAL = ("keras", "h5", "savedmodel", "onnx", "tflite")
 
 
+@computing_in("float32")
 def inference_model(model: keras.Model, info: DataInfo) -> keras.Model:
     """The same layers and weights, every layer called with `training=False` by default, and no optimizer.
 

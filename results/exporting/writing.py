@@ -17,6 +17,7 @@ import numpy as np
 from results.errors import ResultError
 from results.exporting.formats import Format
 from spaces.backbones.loading import leaves
+from spaces.layers.layers import computing_in
 from spaces.layers.plain_activations import PlainlyActivated, needs_writing
 from spaces.layers.resizing import ResizingByProducts, is_averaging
 from spaces.outside.backend import engines_silent
@@ -45,7 +46,7 @@ def write_model(model: keras.Model, format: Format, path: Path, calibration: Cal
             f'pip install "keras-nightshift[{format.name}]" brings it'
         )
     try:
-        with _quiet():
+        with _quiet(), computing_in("float32"):
             if format.name == "tflite-int8" and calibration is not None:
                 _tflite_int8(model, path, calibration())
             else:

@@ -11,6 +11,7 @@ from search.training.engines import engines
 from spaces import DataInfo, Dataset, Settings
 from spaces.data.stored.store import scratch
 from spaces.families import family_of_settings
+from spaces.outside.backend import clear_session
 
 if TYPE_CHECKING:
     from search.training.engine import Rows
@@ -40,8 +41,6 @@ def measure(settings: Settings, data: Dataset) -> Speed:
         settings: The configuration.
         data: The data set; only its first rows are used.
     """
-    from keras.utils import clear_session
-
     started = time.perf_counter()
     batch = settings.training.batch_size
     train, validation = data.train.first(_STEPS * batch), data.validation.first(_STEPS * batch)
@@ -58,7 +57,7 @@ def measure(settings: Settings, data: Dataset) -> Speed:
     trained = time.perf_counter()
     engine.evaluate(validation_rows)
     validated = time.perf_counter()
-    clear_session(free_memory=False)
+    clear_session()
     steps = math.ceil(len(data.train) / batch) / math.ceil(len(train) / batch)
     rest = len(data.validation) / len(validation)
     return Speed(
@@ -77,8 +76,6 @@ def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation:
         train, validation: Some of them.
         share: Part of the training rows that these are.
     """
-    from keras.utils import clear_session
-
     from search.training.features import Features
 
     epochs, phases = settings.training.epochs, family_of_settings(settings.family).phases(settings)
@@ -101,5 +98,5 @@ def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation:
             # What the backbone makes of all rows is computed once.
             build += begun - entered + (entered - started) / (share if epoch == 1 else 1.0)
             seconds += count * (ended - begun) / share
-    clear_session(free_memory=False)
+    clear_session()
     return Speed(build, seconds / epochs, tuple(reported))

@@ -74,9 +74,10 @@ class Trainer:
             DiskError: A checkpoint cannot be written, for example on a full disk.
         """
         networks = self._kept_networks()
-        training = _Training(self._run, job, Settings.from_json(job.settings), self._data.info, self._clock)
+        settings = Settings.from_json(job.settings)
+        training = _Training(self._run, job, settings, self._data.info, self._clock)
         try:
-            with contained():
+            with contained(), family_of_settings(settings.family).own_precision():
                 if training.in_folds:
                     training.go_through_folds(self._fold, networks, should_stop, on_epoch, on_begin)
                 else:
@@ -104,8 +105,9 @@ class Trainer:
         networks = self._kept_networks()
         try:
             chosen = Settings.from_json(settings)
-            engine = networks.engine(chosen, 0, self._part("train"), networks.parameters(chosen))
-            return float(engine.pace(self._part("train"), seconds))
+            with family_of_settings(chosen.family).own_precision():
+                engine = networks.engine(chosen, 0, self._part("train"), networks.parameters(chosen))
+                return float(engine.pace(self._part("train"), seconds))
         except (Exception, SystemExit):
             # Whatever is wrong with it, the trial that trains it will say so.
             networks.forget()

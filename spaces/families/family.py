@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -184,6 +185,15 @@ class Family:
     def output(self, model: Mapping[str, Any]) -> str:
         """What the model answers for every class, `probabilities` or `logits`; `model` is `Settings.model`."""
         return str(model.get("output", "probabilities"))
+
+    def own_precision(self) -> AbstractContextManager[None]:
+        """Inside, layers compute in float32 where nothing else is asked for, whatever policy is set for all of Keras's.
+
+        A user's function goes by that policy: its module may have set it.
+        """
+        from spaces.layers.layers import computing_in
+
+        return nullcontext() if self.users_code else computing_in("float32")
 
     def threads(self, cores: int) -> int:
         """Threads that one operation of its models is worth to be spread over, at most `cores`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -78,11 +79,16 @@ class _Python(Family):
     def build(self, settings: Settings, info: DataInfo) -> keras.Model:
         from spaces.families.functions.user_model import build, fit_to
         from spaces.layers.layers import computing_in
+        from spaces.outside.backend import policy_kept
+        from spaces.outside.references import load_attribute
 
-        reference = self.code(settings.family)
-        with computing_in(settings.training.precision):
-            model = build(reference, settings.model)
-        fit_to(model, reference, settings.training.loss, info)
+        reference, precision = self.code(settings.family), settings.training.precision
+        # What its module sets for all layers holds for every model, what the function sets for this one.
+        load_attribute(reference)
+        with policy_kept():
+            with nullcontext() if precision == "float32" else computing_in(precision):
+                model = build(reference, settings.model)
+            fit_to(model, reference, settings.training.loss, info)
         return model
 
 

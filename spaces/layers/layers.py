@@ -12,6 +12,7 @@ from keras import layers
 
 from spaces.layers.loss import output_scaling, output_units
 from spaces.layers.parts import Joined
+from spaces.outside.backend import policy_kept
 
 if TYPE_CHECKING:
     from spaces.data.types import DataInfo
@@ -161,15 +162,9 @@ def squeeze_excitation(model: Mapping[str, Any], filters: int, label: str) -> Jo
 @contextmanager
 def computing_in(precision: str) -> Iterator[None]:
     """Layers made in here compute in this precision; their weights are float32 whichever it is."""
-    if precision == "float32":
+    with policy_kept():
+        keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
         yield
-        return
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(f"mixed_{precision}")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def preprocessing_layers(

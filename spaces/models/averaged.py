@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from spaces.layers.layers import computing_in
 from spaces.models.model import compile_model
 from spaces.models.settings import Settings
 
@@ -24,11 +25,12 @@ def averaged(models: Sequence[keras.Model], settings: Settings, info: DataInfo) 
         settings: of the first; the others answer in the same way.
         info: description of the data.
     """
-    inputs = keras.Input(info.input_shape, name="rows")
-    # In a file, layers are told apart by their names, and what is compiled cannot be part of another model.
-    bare = [keras.Model(*_ends(model), name=_MEMBER.format(n)) for n, model in enumerate(models)]
-    answers = [model(inputs) for model in bare]
-    made = keras.Model(inputs, keras.layers.Average(name="together")(answers), name="ensemble")
+    with computing_in("float32"):
+        inputs = keras.Input(info.input_shape, name="rows")
+        # In a file, layers are told apart by their names, and what is compiled cannot be part of another model.
+        bare = [keras.Model(*_ends(model), name=_MEMBER.format(n)) for n, model in enumerate(models)]
+        answers = [model(inputs) for model in bare]
+        made = keras.Model(inputs, keras.layers.Average(name="together")(answers), name="ensemble")
     compile_model(made, settings, info)
     return made
 

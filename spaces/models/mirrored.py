@@ -9,6 +9,7 @@ import numpy as np
 
 from spaces.families import family_of_settings
 from spaces.families.layered import Layered
+from spaces.layers.layers import computing_in
 from spaces.layers.parts import connected, replaced
 from spaces.models.model import compile_model
 from spaces.models.settings import Settings
@@ -28,6 +29,13 @@ def mirrored(model: keras.Model, settings: Settings, info: DataInfo) -> keras.Mo
         settings: of a family whose models are lists of layers.
         info: description of the data, which are images.
     """
+    with computing_in("float32"):
+        averaged = _both_ways(model, settings, info)
+    compile_model(averaged, settings, info)
+    return averaged
+
+
+def _both_ways(model: keras.Model, settings: Settings, info: DataInfo) -> keras.Model:
     parts = _parts(model, settings, info)
     width = info.input_shape[1]
     equation = "abcd,ce->abed" if len(info.input_shape) == 3 else "abc,cd->abd"
@@ -37,9 +45,7 @@ def mirrored(model: keras.Model, settings: Settings, info: DataInfo) -> keras.Mo
     turned = mirror(inputs)
     mirror.set_weights([np.eye(width, dtype=np.float32)[::-1]])
     both = [connected(parts, inputs), connected(parts, turned)]
-    averaged = keras.Model(inputs, keras.layers.Average(name="both_ways")(both), name=model.name)
-    compile_model(averaged, settings, info)
-    return averaged
+    return keras.Model(inputs, keras.layers.Average(name="both_ways")(both), name=model.name)
 
 
 def _parts(model: keras.Model, settings: Settings, info: DataInfo) -> list[Any]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from spaces.families import family_of_settings
+from spaces.layers.layers import computing_in
 from spaces.layers.loss import SoftCrossentropy, make_loss, make_metrics
 from spaces.layers.random_layers import Mixup
 from spaces.models.optimizers import make_optimizer
 from spaces.models.scheduled_rate import scheduled
 from spaces.models.settings import Settings, TrainingSettings
 from spaces.models.user_callbacks import make_callbacks
-from spaces.outside.keras_internals import give_weights
+from spaces.outside.keras_internals import give_weights, updating
 
 if TYPE_CHECKING:
     from spaces.data.types import DataInfo
@@ -44,7 +45,8 @@ def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tu
     if seed is not None:
         keras.utils.set_random_seed(seed)
     family = family_of_settings(settings.family)
-    model = family.build(settings, info)
+    with family.own_precision():
+        model = family.build(settings, info)
     if model.compiled:
         return model, True
     compile_model(model, settings, info)
@@ -99,15 +101,17 @@ def repeating(shape: tuple[int, ...], settings: Settings, info: DataInfo) -> ker
         settings: the configuration whose answers they are.
         info: description of the data.
     """
-    inputs = keras.Input(shape)
-    model = keras.Model(inputs, keras.layers.Identity()(inputs))
+    with computing_in("float32"):
+        inputs = keras.Input(shape)
+        model = keras.Model(inputs, keras.layers.Identity()(inputs))
     compile_model(model, settings, info)
     return model
 
 
 def let_only_kernels_decay(model: keras.Model) -> None:
     """Keeps weight decay from biases and normalizations; of a compiled model whose optimizer has no variables yet."""
-    model.optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if "kernel" not in v.name])
+    others = [variable for variable in model.trainable_variables if "kernel" not in variable.name]
+    updating(model.optimizer).exclude_from_weight_decay(others)
 
 
 def set_weights(model: keras.Model, weights: Sequence[Any]) -> None:

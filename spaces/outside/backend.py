@@ -68,6 +68,26 @@ def options(machine: str) -> dict[str, str]:
     return {"TF_CPP_MIN_LOG_LEVEL": "3"} | ({"TF_ENABLE_ONEDNN_OPTS": "1"} if machine.lower() in _X86 else {})
 
 
+@contextmanager
+def policy_kept() -> Iterator[None]:
+    """Afterwards new layers compute in what they did before, whatever was set for all of them, or forgotten, inside."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def clear_session() -> None:
+    """As Keras's, which would forget too what the module of a user's function has set for all layers."""
+    from keras.utils import clear_session as forget
+
+    with policy_kept():
+        forget(free_memory=False)
+
+
 def share_gpus(taken: bool) -> None:
     """Lets a process that trains nothing leave the GPUs to those that do. Call it before TensorFlow's first operation.
 

@@ -71,9 +71,14 @@ def give_weights(layer: Any, weights: Sequence[Any]) -> None:
             inner.finalize_state()
 
 
+def updating(optimizer: Any) -> Any:
+    """The optimizer that makes the updates: one within the other where Keras scales the loss, as for float16."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
 def rate_of(optimizer: Any) -> Any:
     """The learning rate as the optimizer was given it; the public attribute `learning_rate` is the current rate."""
-    return getattr(optimizer, "_learning_rate", None)
+    return getattr(updating(optimizer), "_learning_rate", None)
 
 
 def built_on(optimizer: Any) -> list[Any]:

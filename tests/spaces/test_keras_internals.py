@@ -53,6 +53,7 @@ def test_the_rate_that_an_optimizer_was_given_can_be_read(keras):
 
     schedule = keras.optimizers.schedules.InverseTimeDecay(0.1, 1, 0.5)
     assert keras_internals.rate_of(keras.optimizers.SGD(schedule)) is schedule
+    assert keras_internals.rate_of(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(schedule))) is schedule
 
 
 def test_what_an_optimizer_changes_can_be_read(keras):

@@ -184,6 +184,23 @@ def test_only_kernels_decay(tensorflow: None) -> None:
         np.testing.assert_allclose(np.asarray(variable), expected, rtol=1e-6)
 
 
+def test_only_kernels_decay_also_where_keras_scales_the_loss(tensorflow: None) -> None:
+    import keras
+
+    from spaces.models.model import compile_model
+    from spaces.outside.backend import policy_kept
+
+    with policy_kept():
+        keras.config.set_dtype_policy("mixed_float16")
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+    compile_model(model, settings(optimizer="sgd", learning_rate=0.5, weight_decay=0.1), TABLE)
+    model.set_weights([np.ones_like(array) for array in model.get_weights()])
+    model.optimizer.apply([np.zeros(v.shape, "float32") for v in model.trainable_variables], model.trainable_variables)
+    kernel, bias = model.get_weights()
+    np.testing.assert_allclose(kernel, 1 - 0.5 * 0.1, rtol=1e-6)
+    np.testing.assert_array_equal(bias, 1)
+
+
 @pytest.mark.parametrize("output", ["probabilities", "logits"])
 @pytest.mark.parametrize("labels", ["integer", "one-hot", "binary"])
 def test_smoothing_shares_a_label_out_while_training_alone(labels: str, output: str, tensorflow: None) -> None:
@@ -231,6 +248,19 @@ def test_bfloat16_computes_the_hidden_layers_and_nothing_else(tensorflow: None) 
     }  # fmt: skip
     assert {variable.dtype for variable in model.weights} == {"float32"}
     assert {layer.compute_dtype for layer in spaces.build_model(made.trained(), TABLE).layers} == {"float32"}
+
+
+def test_a_policy_that_is_set_for_all_layers_is_none_of_our_families(tensorflow: None) -> None:
+    import keras
+
+    from spaces.outside.backend import policy_kept
+
+    with policy_kept():
+        keras.config.set_dtype_policy("mixed_float16")
+        model = spaces.build_model(settings(), TABLE)
+        assert keras.config.dtype_policy().name == "mixed_float16"
+    assert {model.compute_dtype, *(layer.compute_dtype for layer in model.layers)} == {"float32"}
+    assert isinstance(model.optimizer, keras.optimizers.Adam)
 
 
 def test_nadam_with_all_it_needs_to_go_on_is_that_of_keras(tensorflow: None) -> None:

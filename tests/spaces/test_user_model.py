@@ -13,6 +13,7 @@ from spaces.basics.errors import CodeError
 from spaces.data.types import DataInfo
 from spaces.families import family_of
 from spaces.families.functions.exploring import explore
+from spaces.outside.backend import clear_session, policy_kept
 from spaces.specs.configurations import require_asked
 
 pytest.importorskip("keras_tuner")
@@ -584,3 +585,28 @@ def test_the_longest_loop_asks_for_all(tensorflow):
 
     names = {one.name for one in explore(build, "build", branches=False).hyperparameters}
     assert names == {"layers", "units_0", "units_1", "units_2"}
+
+
+def test_a_policy_of_its_module_holds_for_every_model_and_one_of_its_own_for_one(tmp_path: Path) -> None:
+    import keras
+
+    (tmp_path / "half.py").write_text(
+        "import keras\n"
+        "keras.config.set_dtype_policy('mixed_bfloat16')\n"
+        "def build(hp):\n"
+        "    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name='out')])\n"
+        "    keras.config.set_dtype_policy('float64')\n"
+        "    return model\n"
+    )
+    found: list[str] = []
+    before = keras.config.dtype_policy().name
+    with policy_kept():
+        spec = spaces.load({
+            "name": "x", "data": {"source": "digits"}, "training": {"epochs": 1},
+            "model": {"family": {"python": f"{tmp_path / 'half.py'}:build"}},
+        })  # fmt: skip
+        for _ in range(2):
+            found.append(spaces.build_model(spaces.configure(spec, {}), INFO).get_layer("out").compute_dtype)
+            clear_session()
+    assert found == ["bfloat16", "bfloat16"]
+    assert keras.config.dtype_policy().name == before

@@ -9,8 +9,6 @@ import gc
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-from keras.utils import clear_session
-
 import spaces
 from search.training.engine import Engine, Rows, fresh
 from search.training.features import Features
@@ -20,6 +18,7 @@ from search.training.reuse.switch import reuse
 from search.training.two_phases import TwoPhases
 from spaces import DataInfo, Settings
 from spaces.families import family_of_settings
+from spaces.outside.backend import clear_session
 
 # A space has tens of depths, activations and optimizers together, rarely more.
 _MOST_NETWORKS = 32
@@ -94,7 +93,7 @@ class Networks:
         self._trained += 1
         if self._fresh or self._trained % _TRAININGS_PER_CLEARING == 0:
             self._fresh = False
-            clear_session(free_memory=False)
+            clear_session()
         gc.collect(1)
 
     def forget(self) -> None:

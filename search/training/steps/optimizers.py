@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from spaces.models.packed import Packed
-from spaces.outside.keras_internals import built_on
+from spaces.outside.keras_internals import built_on, updating
 
 _GROUP = "optimizer {}"
 # Lists and dicts within each other: what holds an optimizer is no deeper.
@@ -61,7 +61,7 @@ def restore_further(model: Any, state: Mapping[str, list[np.ndarray]]) -> None:
 
 def _further(model: Any) -> dict[str, Any]:
     """The optimizers by where the model has them, such as `d_optimizer` or `optimizers[0]`, each once."""
-    seen = {id(model.optimizer), id(getattr(model.optimizer, "inner_optimizer", None))}
+    seen = {id(model.optimizer), id(updating(model.optimizer))}
     found: dict[str, Any] = {}
 
     def look(name: str, value: Any, depth: int) -> None:

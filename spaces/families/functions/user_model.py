@@ -13,6 +13,7 @@ from spaces.basics.section import unknown
 from spaces.families.functions.exploring import Explored, explore, regression_loss
 from spaces.families.python import PythonModel
 from spaces.outside import keras_names
+from spaces.outside.backend import policy_kept
 from spaces.outside.branches import asks_in_branches
 from spaces.outside.given import spoken
 from spaces.outside.references import call, file_of, generation, load_attribute, load_function, names_given
@@ -218,7 +219,8 @@ def unasked(reference: str, values: Mapping[str, Any], trained: Collection[str])
         return {}
     hp = _holding(values)
     try:
-        _called(reference, hp)
+        with policy_kept():
+            _called(reference, hp)
     except CodeError:
         # What it would have asked for nobody knows; building the model says what is wrong.
         return {}
@@ -264,4 +266,5 @@ def _explored(reference: str) -> Explored:
 def _explore(reference: str, function: int, generation: int) -> Explored:
     """What the function asks for; `function` and `generation` say what the reference stands for now."""
     _builder(reference)
-    return explore(partial(_called, reference), reference, branches=asks_in_branches(file_of(reference)))
+    with policy_kept():
+        return explore(partial(_called, reference), reference, branches=asks_in_branches(file_of(reference)))

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 import spaces
+from search.clock import SystemClock
 from search.files import checkpoint as checkpoints
 from search.record.trial import Stop
+from search.training.trainer import Trainer
 from spaces import Settings
+from spaces.outside.backend import policy_kept
 from spaces.values import rates
 from tests.search import small
 
@@ -227,3 +230,14 @@ def test_a_residual_network_learns_in_bfloat16_as_it_does_in_float32(digits):
         losses.append([engine.train_epoch(rows, epoch)["loss"] for epoch in (1, 2, 3)])
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.1)
     assert losses[1][2] < losses[1][0]
+
+
+def test_a_policy_that_is_set_for_all_layers_changes_no_training(tmp_path, digits):
+    import keras
+
+    job = small.job(epochs_to=1, keep=())
+    plain = Trainer(tmp_path, digits, SystemClock()).train(job)
+    with policy_kept():
+        keras.config.set_dtype_policy("mixed_float16")
+        other = Trainer(tmp_path, digits, SystemClock()).train(job)
+    assert small.curve(other) == small.curve(plain) != []
