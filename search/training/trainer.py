@@ -209,16 +209,20 @@ class _Training:
         while self._stopped is None:
             try:
                 number = len(self._curve) + 1
+                # What is continued has no state in this engine before its first epoch here.
+                self._between_epochs = bool(self._new_epochs())
                 self._enter(engine, train, validation, should_stop, number)
+                self._between_epochs = False
                 on_begin()
                 followers.tell("on_epoch_begin", number - 1, {})
                 epoch = self._epoch(engine, train, validation, number)
             except _BrokenOff as broken:
-                self._stopped, self._between_epochs = broken.why, False
+                self._stopped = broken.why
                 if self._job.resume is not None and not self._new_epochs():
                     self._files["state"] = self._job.resume
                 break
             self._curve.append(epoch)
+            self._between_epochs = True
             if validation is not None:
                 self._require_reported(epoch)
             followers.tell("on_epoch_end", epoch.number - 1, dict(epoch.metrics))

@@ -86,22 +86,26 @@ class TwoPhases:
         self._state: dict[str, list[np.ndarray]] | None = None
 
     def enter(self, epoch: int, rows: Rows, validation: Rows | None, check: Check) -> float:
-        """As `Engine.enter`: the phase of the epoch, and the features that it needs."""
-        before = self._features.seconds
-        if self._phase is None and self._state is not None:
-            self._phase = self._begun(int(self._state["phase"][0]), rows, check)
-            self._phase.engine.restore(self._state)
+        """As `Engine.enter`: the phase of the epoch, and the features that it needs.
+
+        Where it is broken off, all is as it was after the epoch before.
+        """
+        before, phase = self._features.seconds, self._phase
+        if phase is None and self._state is not None:
+            phase = self._begun(int(self._state["phase"][0]), rows, check)
+            phase.engine.restore(self._state)
         number = 1 if epoch <= self._frozen else 2
-        if self._phase is None:
-            self._phase = self._begun(number, rows, check)
-        elif self._phase.number < number:
-            head = self._phase.engine.state()["weights"]
-            self._phase = self._begun(number, rows, check)
-            variables = self._phase.engine.model.weights
+        if phase is None:
+            phase = self._begun(number, rows, check)
+        elif phase.number < number:
+            head = phase.engine.state()["weights"]
+            phase = self._begun(number, rows, check)
+            variables = phase.engine.model.weights
             for variable, value in zip(variables[len(variables) - len(head) :], head, strict=True):
                 variable.value.assign(value)
         if validation is not None:
-            self._phase.plain(validation, check)
+            phase.plain(validation, check)
+        self._phase = phase
         return self._features.seconds - before
 
     def train_epoch(self, rows: Rows, epoch: int, checkpoint: Check = lambda: None, ahead: int = 1) -> dict[str, float]:

@@ -244,6 +244,25 @@ def test_somebody_who_asks_to_stop_need_not_wait_for_the_features(make):
     assert trainer.train(replace(job, trial_id="1")).failure is None
 
 
+def test_what_is_stopped_before_its_second_phase_goes_on_from_there(make, monkeypatch):
+    from search.training import features
+
+    trainer, job, settings, _ = make()
+    # What the head sees is there by then; what passes the cut is not.
+    head = replace(settings, model={**settings.model, "fine_tune": 0.0})
+    assert trainer.train(replace(job, trial_id="head", settings=head.to_json(), epochs_to=1)).failure is None
+    computing, through = [], features._through
+    monkeypatch.setattr(features, "_through", lambda *a: computing.append(a) or through(*a))
+    first = trainer.train(job, should_stop=lambda: Stop.INTERRUPTED if computing else None)
+    assert (first.stopped, len(first.epochs)) == (Stop.INTERRUPTED, 2)
+    assert first.state is not None
+    assert first.state.epoch == 2
+    onwards = {"epochs_from": 2, "history": first.epochs, "resume": first.state, "best": first.best}
+    rest = trainer.train(replace(job, trial_id="1", **onwards))
+    whole = trainer.train(replace(job, trial_id="2"))
+    assert small.curve(first) + small.curve(rest) == small.curve(whole)
+
+
 @pytest.mark.night
 def test_a_winner_trained_on_all_rows_takes_up_the_features_of_the_parts(make, monkeypatch):
     trainer, job, *_ = make(epochs_to=2)
