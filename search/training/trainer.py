@@ -215,7 +215,7 @@ class _Training:
                 self._between_epochs = False
                 on_begin()
                 followers.tell("on_epoch_begin", number - 1, {})
-                epoch = self._epoch(engine, train, validation, number)
+                epoch = self._epoch(engine, train, validation, number, followers.tell)
             except _BrokenOff as broken:
                 self._stopped = broken.why
                 if self._job.resume is not None and not self._new_epochs():
@@ -357,14 +357,23 @@ class _Training:
             sizes = f"{needed / 2**30:.1f} GiB to train; {available / 2**30:.1f} GiB are free"
             raise TrialFailed(FailureReason.OUT_OF_MEMORY, f"{parameters:,} parameters take {sizes}")
 
-    def _epoch(self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None, number: int) -> Epoch:
+    def _epoch(
+        self,
+        engine: Engine | TwoPhases,
+        train: Rows,
+        validation: Rows | None,
+        number: int,
+        tell: Callable[..., None] = lambda *_: None,
+    ) -> Epoch:
         started = time.perf_counter()
         ahead = self._job.epochs_to - number + 1
         metrics = engine.train_epoch(train, number, self._check_time(started), ahead)
         trained = time.perf_counter()
         _require_finite(metrics, number)
         if validation is not None:
+            tell("on_test_begin", {})
             measured = engine.evaluate(validation, self._check_time(started))
+            tell("on_test_end", dict(measured))
             metrics |= {f"val_{name}": value for name, value in measured.items()}
             _require_finite(metrics, number)
         return Epoch(number, metrics, time.perf_counter() - started, trained - started)

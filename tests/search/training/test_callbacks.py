@@ -50,6 +50,23 @@ def test_a_callback_is_told_what_fit_would_tell_it(tmp_path):
     ]  # fmt: skip
 
 
+def test_it_is_told_of_each_validation_as_fit_tells_it(tmp_path):
+    told = []
+
+    class Watching(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            told.append(("test", logs))
+
+        def on_test_end(self, logs=None):
+            told.append(sorted(logs))
+
+        def on_epoch_end(self, epoch, logs=None):
+            told.append(epoch)
+
+    assert train(tmp_path, Watching).failure is None
+    assert told == [("test", {}), ["accuracy", "loss"], 0, ("test", {}), ["accuracy", "loss"], 1]
+
+
 def test_it_changes_no_number(tmp_path):
     with_it, without = train(tmp_path / "a", Diary), train(tmp_path / "b", list)
     assert small.curve(with_it) == small.curve(without)
