@@ -143,8 +143,14 @@ def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:
 class _SpreadSchedule(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         rate, updates = scheduled(self.model.optimizer), (self.params or {}).get("steps")
-        if rate is not None and updates:
-            rate.updates_per_epoch.assign(float(updates))
+        if rate is None:
+            return
+        if not updates:
+            raise ValueError(
+                "training.schedule and training.warmup need the number of updates in an epoch, which these data do not "
+                "tell: give steps_per_epoch"
+            )
+        rate.updates_per_epoch.assign(float(updates))
 
 
 class _StopAtTarget(keras.callbacks.Callback):  # type: ignore[misc]

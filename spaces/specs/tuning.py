@@ -57,7 +57,8 @@ class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
         be one of `build` that was trained, saved and loaded, with the `initial_epoch` that it goes on from.
 
         Raises:
-            ValueError: classes are to be balanced, and the labels are in no array.
+            ValueError: classes are to be balanced, and the labels are in no array; or the rate follows a schedule, and
+                nobody knows how many updates an epoch has.
         """
         training = configure(self.spec, hp.values).training
         kwargs.setdefault("epochs", hp.values.get("tuner/epochs", training.epochs))

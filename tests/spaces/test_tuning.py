@@ -213,6 +213,25 @@ def test_a_model_of_a_schedule_is_saved_and_goes_on_as_if_it_had_never_stopped(o
         assert continued[name] == pytest.approx(whole[name][2:], rel=1e-4)
 
 
+def test_a_schedule_asks_for_the_updates_of_an_epoch_that_nobody_knows() -> None:
+    from spaces.models.scheduled_rate import scheduled
+
+    spec = spaces.load(SPACE, ["search.algorithm=random", "training.epochs=2", "training.schedule=cosine"])
+    data = spaces.load_data(spec)
+    hypermodel, hp = spaces.hypermodel(spec, data.info), spaces.hyperparameters(spec)
+    model = hypermodel.build(hp)
+
+    def batches() -> Any:
+        return ((data.train.x[:8], data.train.y[:8]) for _ in range(9))
+
+    with pytest.raises(ValueError, match=r"updates in an epoch.* give steps_per_epoch"):
+        hypermodel.fit(hp, model, batches(), verbose=0)
+    hypermodel.fit(hp, model, batches(), verbose=0, steps_per_epoch=2)
+    rate = scheduled(model.optimizer)
+    assert rate is not None
+    assert float(rate.updates_per_epoch.numpy()) == 2
+
+
 def test_classes_are_balanced_in_a_stock_training() -> None:
     spec = spaces.load(SPACE, ["training.class_weight=[balanced, none]"])
     hypermodel = spaces.hypermodel(spec)
