@@ -35,8 +35,10 @@ def headline(facts: Facts) -> Headline:
     evaluation = facts.final(leader) if facts.winner is not None else None
     score = evaluation.metrics.get(facts.measured) if evaluation is not None else None
     if evaluation is None or score is None:
+        best = f"best {facts.objective}" + ("" if facts.finished else " so far")
         return Headline(
-            f"best {facts.objective}" + ("" if facts.finished else " so far"),
+            # Fresh seeds may have chosen another one than the best of the search.
+            best if facts.winner is None else f"{facts.objective} of the winner in the search",
             number(leader.score),
             "",
             _sentence_of_search(facts, leader),
@@ -75,6 +77,11 @@ def _interval(facts: Facts, evaluation: Evaluation) -> str:
 
 
 def _sentence_of_search(facts: Facts, leader: Configuration) -> str:
+    if facts.winner is not None:
+        return (
+            f"{_won(facts, leader)}. There is no {facts.measured} of its final model on rows kept back, so this is a "
+            "score that it was chosen by."
+        )
     epochs = leader.epochs[-1].number if leader.epochs else 0
     who = "The baseline" if leader.baseline else "Configuration"
     return (
@@ -83,12 +90,17 @@ def _sentence_of_search(facts: Facts, leader: Configuration) -> str:
     )
 
 
-def _sentence(facts: Facts, leader: Configuration, evaluation: Evaluation) -> str:
+def _won(facts: Facts, leader: Configuration) -> str:
     who = "the baseline" if leader.baseline else "configuration"
     text = f"The winner is {who} {leader.name}, with a {facts.objective} of {number(leader.score)} in the search"
     finalist = next((f for f in facts.finalists if f.configuration == leader.id), None)
     if finalist is not None:
         text += f" and a mean of {number(finalist.mean)} over {plural(finalist.seeds, 'fresh seed')}"
+    return text
+
+
+def _sentence(facts: Facts, leader: Configuration, evaluation: Evaluation) -> str:
+    text = _won(facts, leader)
     model = "Its final model"
     together = facts.meta.get("ensemble") or {}
     if members := together.get("trials"):

@@ -244,6 +244,31 @@ def test_the_mean_over_the_classes_counts_one_that_no_row_is_of(make_run: MakeRu
     assert table.rows[-1] == ("mean of the classes", "0.6667", "0.5000", "0.5556", "3")
 
 
+def test_classes_that_are_all_recognised_alike_are_not_one_class(make_run: MakeRun) -> None:
+    known = facts(make_run(class_names=("a", "b", "c")))
+    evaluation, _ = of_winner(known)
+    two = texts(classes(known, evaluation, answers([[1, 0, 0], [0, 1, 0], [0, 1, 0]], [0, 1, 1])))
+    assert two == "The 2 classes among these rows are recognised alike (F1 1.0000)."
+    one = texts(classes(known, evaluation, answers([[0, 1, 0], [0, 1, 0]], [1, 1])))
+    assert one == "Only b occurs among these rows (F1 1.0000)."
+
+
+def test_a_score_that_weighs_rows_makes_no_verdict_against_most_rows(make_run: MakeRun) -> None:
+    run = make_run()
+    known = facts(run)
+    assert known.winner is not None
+    winner, baseline = known.evaluations[known.winner.id], known.evaluations[known.baselines[0].id]
+    labels = np.arange(200) % 10
+    shown = np.where(np.arange(200) < 12, (labels + 1) % 10, labels)
+    for evaluation, given in ((winner, labels), (baseline, shown)):
+        np.savez(run / evaluation.file, predictions=np.eye(10)[given], labels=labels)
+    scores = {winner.trial: 0.5, baseline.trial: 0.9}
+    heavy = {name: dataclasses.replace(known.evaluations[name], metrics={"accuracy": s}) for name, s in scores.items()}
+    told = headline(weighted(dataclasses.replace(known, evaluations=heavy))).versus[0]
+    assert told.difference.startswith("−")
+    assert told.verdict.startswith("most rows say otherwise: alone right on 12 rows against 0")
+
+
 def test_what_counts_rows_by_their_weights_is_said(make_run: MakeRun) -> None:
     run = make_run()
     guess = {"what": "the commonest class (3)", "scores": {"test": {"accuracy": 0.25}}}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from results.reporting.comparison.columns import Column
-from results.reporting.sections.searching.importance import Importance, importances
+from results.reporting.sections.searching.importance import Importance, importance_chart, importances
 from results.verdicts.evidence import Evidence
 
 Score = Callable[[Mapping[str, Any], np.random.Generator], float]
@@ -85,3 +85,11 @@ def test_same_answer_twice() -> None:
 
 def test_too_few_rows() -> None:
     assert judge(lambda v, rng: v["strong"], rows=15) == {}
+
+
+def test_of_how_many_the_trees_have_learnt_is_said() -> None:
+    for count, told in ((300, False), (301, True)):
+        pairs: Any = tuple((SimpleNamespace(id=str(i)), 0.5) for i in range(count))
+        caption = importance_chart([Importance("units", 1.0, 0.9, 1.0, True)], Evidence(9, 0, pairs)).caption
+        assert f"It rests on {count} configurations." in caption
+        assert caption.endswith("learnt from 300 configurations drawn at random.") is told

@@ -27,6 +27,7 @@ from results.reporting.sections.headline import headline
 from results.reporting.sections.measured.finalists import real
 from results.reporting.sections.reproduce import reproduce
 from results.reporting.sections.searching.curves import fitting
+from results.reporting.sections.searching.hyperparameters import hyperparameters
 from results.reporting.sections.searching.rungs import rungs
 from results.reporting.sections.searching.thinning import thinned
 from results.reporting.sections.searching.tradeoff import pareto_front
@@ -328,6 +329,49 @@ def test_who_is_tied(make_run: MakeRun) -> None:
     assert "the seeds of each finalist scored the same, which says nothing" in verdict(None, None)
 
 
+def test_a_winner_without_the_best_mean_is_not_said_to_have_it(make_run: MakeRun) -> None:
+    facts = facts_of(make_run(configurations=9, seeds=2))
+    first, second, _ = facts.finalists
+    behind = (replace(first, mean=0.5), replace(second, mean=0.6, tied=True))
+    section = real(replace(facts, finalists=behind))
+    assert section is not None
+    assert f", though the best mean is that of {second.name};" in section.items[0].text  # type: ignore[union-attr]
+    single = tuple(replace(f, tied=None, scores=f.scores[:1]) for f in behind)
+    section = real(replace(facts, finalists=single))
+    assert section is not None
+    assert section.items[0].text.startswith(f"{second.name} has the best mean")  # type: ignore[union-attr]
+
+
+def test_a_search_that_flattered_nobody_is_said_to(make_run: MakeRun) -> None:
+    facts = facts_of(make_run(configurations=9, seeds=2))
+    section = real(replace(facts, finalists=tuple(replace(f, search_score=f.mean) for f in facts.finalists)))
+    assert section is not None
+    assert "on average the configurations did as well as before" in section.items[1].caption  # type: ignore[union-attr]
+
+
+def test_a_winner_without_a_test_part_is_not_called_the_best_of_the_search(make_run: MakeRun) -> None:
+    facts = facts_of(make_run(evaluate=False))
+    assert facts.winner is not None
+    found = headline(facts)
+    assert found.label == "val_accuracy of the winner in the search"
+    assert found.sentence.startswith(
+        f"The winner is configuration {facts.winner.configuration}, with a val_accuracy of "
+    )
+    assert "over 2 fresh seeds. There is no accuracy of its final model on rows kept back" in found.sentence
+
+
+def test_one_hyperparameter_has_no_share_however_many_configurations(make_run: MakeRun) -> None:
+    def told(configurations: int) -> str:
+        def rate(i: int, _: np.random.Generator) -> dict[str, float]:
+            return {"learning_rate": 1e-3 * (1 + i)}
+
+        made = make_run(str(configurations), configurations=configurations, promotions=False, epochs=2, values=rate)
+        return hyperparameters(facts_of(made))[0].items[0].text  # type: ignore[union-attr]
+
+    assert told(10).startswith("Fewer than 20 configurations have a score")
+    assert told(25) == "Importance is a share: it takes two hyperparameters or more that 20 configurations have."
+
+
 @pytest.mark.parametrize(
     ("objective", "bounds"),
     [("val_f1", (0, 1)), ("val_mcc", (-1, 1)), ("val_mae", (0, math.inf)), ("val_r2", (-math.inf, 1))],
@@ -373,7 +417,8 @@ def test_a_gap_is_one_between_training_and_validation_rows_whatever_is_the_objec
     section = fitting(facts_of(make_run(meta={"objective": {"name": "loss", "direction": "min"}})))
     assert section is not None
     # The validation loss of these runs is 0.05 above the other one.
-    assert "a gap of +0.0500" in section.items[0].caption  # type: ignore[union-attr]
+    caption = section.items[0].caption  # type: ignore[union-attr]
+    assert caption.endswith("a gap of +0.0500.")
 
 
 def test_fitting_says_what_the_curve_says(make_run: MakeRun) -> None:

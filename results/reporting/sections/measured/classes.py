@@ -97,8 +97,10 @@ def _per_class(names: list[str], answers: Answers) -> list[Item]:
     text = (
         f"{names[best]} is recognised best (F1 {number(f1[best])}) and {names[worst]} worst (F1 {number(f1[worst])})."
     )
-    if best == worst:
+    if len(present) == 1:
         text = f"Only {names[best]} occurs among these rows (F1 {number(f1[best])})."
+    elif best == worst:
+        text = f"The {count(len(present))} classes among these rows are recognised alike (F1 {number(f1[best])})."
     if len(shown) > _MOST_CLASSES:
         shown = sorted(present, key=lambda i: f1[i])[:_MOST_CLASSES]
         text += f" The {_MOST_CLASSES} classes with the lowest F1 are shown."

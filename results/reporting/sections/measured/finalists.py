@@ -16,6 +16,9 @@ from spaces.values.metrics import bounds_of
 _FAR = 4.0
 """Baselines further away than this many times the span of the finalists are left out of their picture."""
 
+_NOTHING = 1e-9
+"""Of a mean, what is left of a difference of 0 by rounding."""
+
 
 def real(facts: Facts) -> Section | None:
     """The section, or None where nothing was trained again."""
@@ -25,7 +28,7 @@ def real(facts: Facts) -> Section | None:
     shown = _shown(facts)
     height = 90 + 38 * (len(shown.found) + len(shown.once))
     items: list[Item] = [
-        Text(_verdict(found)),
+        Text(_verdict(facts, found)),
         Chart("finalists", _caption(facts, found, shown), (View((_panel(facts, shown),), height=height),)),
         _table(facts, found),
     ]
@@ -89,24 +92,27 @@ def _panel(facts: Facts, shown: _Shown) -> Panel:
     return Panel([m for m in marks if len(m.x)], Axis(facts.objective), Axis(categories=tuple(labels)))
 
 
-def _verdict(found: tuple[Finalist, ...]) -> str:
+def _verdict(facts: Facts, found: tuple[Finalist, ...]) -> str:
     first = found[0]
+    # It need not be the winner, of whose rivals no final model could be made, or which answers together with others.
+    leading = (max if facts.maximize else min)(found, key=lambda finalist: finalist.mean)
     tied = [finalist for finalist in found[1:] if finalist.tied]
     if len(found) == 1:
         return f"Only {first.name} was trained again, so nothing can be said about who else might have won."
     if not tied and any(finalist.tied is None for finalist in found[1:]):
         if any(finalist.seeds > 1 for finalist in found):
             return (
-                f"{first.name} has the best mean, but the seeds of each finalist scored the same, which says nothing "
+                f"{leading.name} has the best mean, but the seeds of each finalist scored the same, which says nothing "
                 "about how far others would spread; more seeds, or more validation rows, would."
             )
         return (
-            f"{first.name} has the best mean, but with one seed each nobody can say whether the difference is real; "
+            f"{leading.name} has the best mean, but with one seed each nobody can say whether the difference is real; "
             "more seeds would."
         )
     if not tied:
         return f"{first.name} is ahead of all other finalists by more than the spread over seeds explains."
     text = f"{listed(finalist.name for finalist in tied)} cannot be told from {first.name} with this many seeds"
+    text += f", though the best mean is that of {leading.name}" if leading is not first else ""
     smallest = min([first, *tied], key=lambda f: f.parameters if f.parameters is not None else float("inf"))
     return text + f"; the smallest of them is {smallest.name} with {count(smallest.parameters)} parameters."
 
@@ -127,7 +133,11 @@ def _caption(facts: Facts, found: tuple[Finalist, ...], shown: _Shown) -> str:
         mean = sum(gaps) / len(gaps)
         size = alike(abs(mean), found[0].mean)
         told = f"the search made the configurations look {size} better than they are"
-        text += f": on average {told}" if mean > 0 else f": on average the configurations did {size} better than before"
+        if abs(mean) <= _NOTHING * abs(found[0].mean):
+            told = "the configurations did as well as before"
+        elif mean < 0:
+            told = f"the configurations did {size} better than before"
+        text += f": on average {told}"
     far = [f"{name} ({number(score)})" for name, score in shown.far]
     return text + (f"; {listed(far)} would lie far outside the picture." if far else ".")
 

@@ -72,10 +72,15 @@ def _verdict(facts: Facts, mine: Answers | None, theirs: Answers | None, gain: f
     told = f"{words} on {count(first)} rows against {count(second)}, {test} p {p_value(p)}"
     if p >= _SIGNIFICANCE:
         return f"may be chance: {told}", Mood.NOTE
-    if not facts.classification and gain * (first - second) < 0:
-        # A few rows that are far off decide on a mean error.
+    if not _counts_rows(facts) and gain * (first - second) < 0:
+        # A few rows that are far off decide on a mean error, heavy ones on a weighted score.
         return f"most rows say otherwise: {told}", Mood.NOTE
     return (f"real: {told}", Mood.GOOD) if first > second else (f"really worse: {told}", Mood.BAD)
+
+
+def _counts_rows(facts: Facts) -> bool:
+    """Whether the score is the share of rows that are right, so that it and the test cannot point to two sides."""
+    return facts.measured == "accuracy" and not facts.weighted and not facts.multi_label
 
 
 def _wins(facts: Facts, mine: Answers, theirs: Answers) -> tuple[int, int, str, str]:

@@ -148,7 +148,8 @@ def _verdict(facts: Facts, who: str, last: int, best: int, metrics: Mapping[str,
         f"{when}, the {who} has {facts.metric} {number(train)} on training rows and "
         f"{number(validation)} on validation rows, a gap of {signed(gap, train)}"
     )
-    if folds:
+    # What is best by the training rows says nothing about how long to train.
+    if folds or facts.objective == facts.metric:
         return f"{text}."
     if best == last:
         return text + ": it was still at its best when training ended, so longer training may help."

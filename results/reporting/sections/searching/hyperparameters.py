@@ -26,7 +26,8 @@ def hyperparameters(facts: Facts) -> list[Section]:
     evidence = collect(facts.searched, facts.objective, facts.direction)
     shares = importances(found, evidence) if evidence is not None else []
     few = f"Fewer than {MIN_SAMPLES} configurations have a score: too few to say which hyperparameters matter."
-    items: list[Item] = [Text(few)]
+    single = f"Importance is a share: it takes two hyperparameters or more that {MIN_SAMPLES} configurations have."
+    items: list[Item] = [Text(few if evidence is None else single)]
     if shares and evidence is not None:
         items = [importance_chart(shares, evidence)]
     order = {one.name: i for i, one in enumerate(shares)}

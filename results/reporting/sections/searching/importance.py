@@ -177,6 +177,8 @@ def importance_chart(found: Sequence[Importance], evidence: Evidence) -> Chart:
 def _caption(found: Sequence[Importance], evidence: Evidence) -> str:
     real = [one for one in found if one.real]
     basis = f"It rests on {evidence.basis}."
+    if evidence.count > _MOST_ROWS:
+        basis += f" The trees have learnt from {_MOST_ROWS} configurations drawn at random."
     if not real:
         return f"No hyperparameter can be told from chance. {basis}"
     told = listed(f"{one.name} ({percent(one.share)})" for one in real[:3])
