@@ -82,7 +82,8 @@ def _decision(described: Mapping[str, Any]) -> list[str]:
     return [
         f"- A row is of class {_text(chosen['class'])} from a probability of {chosen['value']:.4g} on: chosen for "
         f"{_text(chosen['measure'])} on {chosen['rows']:,} validation rows, {score(chosen['score'])} there, against "
-        f"{score(chosen['plain'])} at 0.5. run-search predict uses it; whoever serves the model has to."
+        f"{score(chosen['plain'])} at 0.5. run-search predict uses it; whoever serves the model has to. The scores "
+        "below are at 0.5."
     ]
 
 
@@ -199,7 +200,9 @@ def _scores(described: Mapping[str, Any]) -> list[str]:
             where = f"as the mean over {folds} folds" + (f" (standard deviation {deviation(spread)})" if spread else "")
         told = f"- In the search: {objective} {score(metrics['search']['score'])} {where}."
         if role in ("winner", "best so far"):
-            told += " That made it the best of many noisy scores: expect less on new data."
+            # Where fresh seeds have chosen, another one may have been first in the search.
+            one = "the best" if metrics["retrained"] is None else "one of the best"
+            told += f" That made it {one} of many noisy scores: expect less on new data."
         lines.append(told)
     if (again := metrics["retrained"]) is not None:
         spread = f" ± {deviation(again['spread'])} (standard deviation)" if again["spread"] is not None else ""

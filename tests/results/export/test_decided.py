@@ -117,9 +117,12 @@ def test_the_model_card_says_how_to_decide(info: DataInfo, threshold: Any, words
     }  # fmt: skip
     card = model_card(described)
     assert words in card
+    assert ("The scores below are at 0.5." in card) is (threshold is not None)
+    assert "That made it the best of many noisy scores" in card
     assert "| schedule | cosine |\n| units | 8, 4 |" in card
     assert "as the mean over 5 folds (standard deviation 0.0100)" in card
     described["metrics"]["retrained"] = {"mean": 2e-6, "spread": 3.14e-8, "seeds": 2}
+    assert "That made it one of the best of many noisy scores" in model_card(described)
     assert "val_f1 2e-06 ± 3.1e-08 (standard deviation) over 2 fresh seeds" in model_card(described)
     described["metrics"] |= {"objective": {"name": "loss", "direction": "min"}, "search": {"score": 0.8}}
     assert "In the search: loss 0.8000 on the training rows." in model_card(described)
