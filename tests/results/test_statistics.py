@@ -36,6 +36,15 @@ def test_mcnemar_is_the_exact_binomial_test() -> None:
         st.mcnemar(-1, 3)
 
 
+def test_of_a_million_rows_they_are_told_at_once() -> None:
+    # A normal approximation with the correction for continuity: 999 / 1000 standard deviations.
+    assert st.mcnemar(500_500, 499_500) == pytest.approx(math.erfc(0.999 / math.sqrt(2)), rel=1e-4)
+    assert st.mcnemar(30_000, 30_000) == 1.0
+    assert st.mcnemar(100, 60_000) == 0.0
+    assert st.t_quantile(0.975, 1_000_000) == pytest.approx(1.959966, abs=1e-5)
+    assert st.t_quantile(0.025, 1_000_000) == -st.t_quantile(0.975, 1_000_000)
+
+
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 10, 31, 200])
 def test_student_distribution(freedom: int) -> None:
     stats = pytest.importorskip("scipy.stats")
