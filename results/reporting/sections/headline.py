@@ -62,12 +62,17 @@ def _interval(facts: Facts, evaluation: Evaluation) -> str:
     # An interval of rows that count alike is not one of a score that weighs them.
     if answers is None or facts.multi_label or facts.weighted:
         return ""
+    told = evaluation.metrics[facts.measured]
     if facts.measured == "accuracy":
-        found = wilson(int(answers.right.sum()), len(answers.labels))
+        right, rows = int(answers.right.sum()), len(answers.labels)
+        # Keras takes a logit for a probability in the "accuracy" of a function's model, which is another share then.
+        if not math.isclose(right / rows, told, rel_tol=_NEAR):
+            return ""
+        found = wilson(right, rows)
         return f"95 % interval {number(found.low)} to {number(found.high)}"
     losses = row_losses(facts, answers)
     # A loss with a penalty on the weights is more than the mean of what rows add to it.
-    if not losses or not math.isclose(mean(losses), evaluation.metrics[facts.measured], rel_tol=_NEAR):
+    if not losses or not math.isclose(mean(losses), told, rel_tol=_NEAR):
         return ""
     interval = mean_interval(losses)
     if interval is None:

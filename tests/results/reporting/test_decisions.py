@@ -221,6 +221,15 @@ def test_a_loss_with_a_penalty_has_no_interval_of_the_rows_alone(make_run: MakeR
     assert found.interval == ""
 
 
+def test_an_accuracy_that_counts_rows_otherwise_has_no_interval_of_those_that_are_right(make_run: MakeRun) -> None:
+    known = facts(make_run())
+    evaluation, _ = of_winner(known)
+    of_logits = dataclasses.replace(evaluation, metrics={"accuracy": evaluation.metrics["accuracy"] - 0.1})
+    found = headline(dataclasses.replace(known, evaluations={**known.evaluations, evaluation.trial: of_logits}))
+    assert found.number == f"{of_logits.metrics['accuracy']:.4f}"
+    assert found.interval == ""
+
+
 def test_a_few_rows_that_are_far_off_make_no_verdict_against_most_rows(make_run: MakeRun) -> None:
     run = make_run(task="regression")
     known = facts(run)

@@ -95,7 +95,7 @@ def _panel(facts: Facts, shown: _Shown) -> Panel:
 def _verdict(facts: Facts, found: tuple[Finalist, ...]) -> str:
     first = found[0]
     # It need not be the winner, of whose rivals no final model could be made, or which answers together with others.
-    leading = (max if facts.maximize else min)(found, key=lambda finalist: finalist.mean)
+    leading = min(found, key=lambda finalist: -finalist.mean if facts.maximize else finalist.mean)
     tied = [finalist for finalist in found[1:] if finalist.tied]
     if len(found) == 1:
         return f"Only {first.name} was trained again, so nothing can be said about who else might have won."
