@@ -96,10 +96,13 @@ def submit(executor, *names, on_epoch=lambda trial, epoch: None, **changes):
 def test_two_nodes_train_with_one_copy_of_the_data_each_and_checkpoints_come_home(nodes, make, digits, tmp_path):
     nodes(2), nodes(1)
     executor = make()
-    outcomes = finish(executor, submit(executor, *(f"slow {i}" for i in range(6))))
-    seen = [outcome.epochs[0].metrics for outcome in outcomes]
+    outcomes, seen = [], []
+    # How long the workers of the second node take to start is up to the machine.
+    while len({one["data"] for one in seen}) < 2:
+        outcomes += finish(executor, submit(executor, *(f"slow {len(outcomes) + i}" for i in range(6))))
+        seen = [outcome.epochs[0].metrics for outcome in outcomes]
+        assert len(outcomes) < 60, executor.events
     assert {one["rows"] for one in seen} == {len(digits.train)}
-    assert len({one["data"] for one in seen}) == 2
     assert 2 <= len({one["process"] for one in seen}) <= 3
     assert {one["threads"] for one in seen} == {0}
     assert all(checkpoints.read(tmp_path, outcome.best)["weights"][0][0] == 1.0 for outcome in outcomes)

@@ -206,9 +206,12 @@ def test_where_no_more_workers_can_be_started_those_that_are_there_go_on(make_po
     pool = make_pool(2, inline=InlineExecutor(Here))
     assert finish(pool, pool.submit(job("a"), nothing))[0].failure is None
     (tmp_path / "die at every start").touch()
-    done = finish(pool, *(pool.submit(job(f"slow {i}", epochs_to=40), nothing) for i in range(3)))
-    assert [outcome.score for outcome in done] == [0.5] * 3
-    assert pool.events[-1].endswith("no more are started")
+    done = []
+    # How long three starts take is up to the machine.
+    while not (pool.events and pool.events[-1].endswith("no more are started")):
+        done += finish(pool, *(pool.submit(job(f"slow {len(done) + i}", epochs_to=40), nothing) for i in range(3)))
+        assert len(done) < 100, pool.events
+    assert {outcome.score for outcome in done} == {0.5}
 
 
 def test_a_trial_that_hangs_past_its_deadline_is_ended_and_those_that_wait_are_not_begun(make_pool, monkeypatch):
