@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import Any
 
 from pydantic import BaseModel
 from ruamel.yaml import YAML
+from ruamel.yaml.emitter import Emitter
 
 from spaces.models.settings import Target
 from spaces.specs.spec import SearchSpec
@@ -54,8 +56,24 @@ def dump(spec: SearchSpec, *, asked: bool = False) -> str:
     return text if text.replace("\n", "").isprintable() else _yaml(written, visible=False)
 
 
+class _Readable(Emitter):
+    """Writes every text so that it is read as the same."""
+
+    def process_scalar(self) -> None:
+        # Lines end between texts: within one ruamel.yaml makes one blank of several, and of a key no key.
+        width, self.best_width = self.best_width, sys.maxsize
+        super().process_scalar()
+        self.best_width = width
+
+    def choose_scalar_style(self) -> Any:
+        style = super().choose_scalar_style()
+        # Between brackets it reads these as signs, whatever follows them.
+        return "'" if style == "" and self.event.value[:1] in ("?", ":") else style
+
+
 def _yaml(plain: Any, *, visible: bool) -> str:
     yaml: Any = YAML(typ="safe", pure=True)
+    yaml.Emitter = _Readable
     yaml.default_flow_style = None
     yaml.sort_base_mapping_type_on_output = False
     yaml.width = 200

@@ -103,6 +103,20 @@ def test_a_dump_holds_every_form_of_setting(tmp_path: Path) -> None:
     assert again.objective == spaces.Objective("val_mae", "min")
 
 
+@pytest.mark.parametrize("name", ["Do you agree with {}", "Column  {}", "It's  so: {}", "\u200b  {} x", "??{}", ":{}"])
+def test_a_dump_keeps_names_of_several_words_in_lines_of_any_length(name: str, tmp_path: Path) -> None:
+    # Lines are broken somewhere after 200 characters: at each place that a name has, at least once.
+    names = [name.format("w" * length) for length in range(1, 140)]
+    data = {"source": {"csv": "a.csv"}, "columns": dict.fromkeys(names, "drop")}
+    baseline = {"name": "b", "description": "  ".join(names), "values": {"layers": 0}}
+    spec = spaces.load({**MINIMAL, "data": data, "baselines": [baseline]})
+    targets = spaces.load({**MINIMAL, "data": {"source": {"csv": "a.csv"}, "target": names}})
+    file = tmp_path / "space.yaml"
+    for one in (spec, targets):
+        file.write_text(spaces.dump(one), encoding="utf-8")
+        assert spaces.load(file) == one
+
+
 def test_numbers_and_words_follow_yaml_1_2(tmp_path: Path) -> None:
     file = tmp_path / "space.yaml"
     file.write_text(
