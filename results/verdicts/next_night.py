@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from spaces import SearchSpec
 
 _FINALISTS = 3
+_NEXT = "-next"
+_MAY_BE_IDLE = (("data",), ("model",), ("training",), ("baselines",))
 
 
 def next_space(run: Source) -> str:
@@ -68,6 +70,7 @@ def next_spec(
         best: Configurations to become baselines.
     """
     import spaces
+    from spaces.specs.checks import LONGEST_NAME
 
     # A run of an earlier version may have baselines that a new one is refused.
     spec, notes, name = _without_idle(_plain(spec)) or spec, [], spec.name
@@ -79,7 +82,7 @@ def next_spec(
     for configuration in best:
         spec = _legal(_with_baseline(_plain(spec), configuration, name)) or spec
     data = _plain(spec)
-    data["name"] = name if name.endswith("-next") else f"{name}-next"
+    data["name"] = name if name.endswith(_NEXT) else name[: LONGEST_NAME - len(_NEXT)] + _NEXT
     data["search"]["seed"] = (spec.search.seed + 1) % 2**32
     return spaces.load(data), notes
 
@@ -119,7 +122,7 @@ def _without_idle(data: dict[str, Any], changed: str = "") -> SearchSpec | None:
 
 def _is_idle(one: Problem) -> bool:
     """Whether a setting has no effect, or only under a condition that cannot hold."""
-    return one.path[:1] in (("model",), ("training",), ("baselines",)) and (one.idle or "when" in one.path)
+    return one.path[:1] in _MAY_BE_IDLE and (one.idle or "when" in one.path)
 
 
 def _baselines(spec: SearchSpec) -> list[Any]:

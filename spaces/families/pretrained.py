@@ -37,6 +37,7 @@ WEIGHTS = Kind("word", words=("imagenet", "none"), endings=FILES)
 POOLING = Kind("word", words=("average", "max"))
 SHARE = Kind("number", ge=0, le=1)
 COPIES = Kind("integer", ge=1, le=100)
+_NO_COPIES = "has no effect: it needs augmentation"
 _BEFORE_HEAD = frozenset(("backbone", "weights", "augmentation_copies", "fine_tune", *OFF))
 
 
@@ -91,7 +92,7 @@ class PretrainedModel(ModelSection):
     @model_validator(mode="after")
     def _copies_need_augmentation(self) -> Self:
         if self.augmentation_copies is not None and not may_change(self.augmentation):
-            raise refuse("has no effect: it needs augmentation", "augmentation_copies")
+            raise refuse(_NO_COPIES, "augmentation_copies")
         if self.augmentation.mixup is not None:
             message = "has no effect: family pretrained computes the features of every image by itself"
             raise refuse(message, "augmentation", "mixup")
@@ -131,6 +132,9 @@ class Pretrained(Layered):
             setting("augmentation_copies", 4, weights),
             setting("fine_tune", 0.0, weights),
         ]
+
+    def without_effect(self, model: Mapping[str, Any]) -> Mapping[str, str]:
+        return {} if changes(model) else {"augmentation_copies": _NO_COPIES}
 
     def begins_frozen(self, model: Mapping[str, Any]) -> bool:
         return bool(model["weights"] != "none")

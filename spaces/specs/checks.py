@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,11 +19,12 @@ from spaces.sections.search_section import Export, Final, KeepCheckpoints, Objec
 from spaces.sections.training_section import NO_CLASSES, OF_CLASSES, TrainingSection, epoch_limits, fewest_frozen
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.resolve import all_settings
-from spaces.values.dimensions import Choice, Value
-from spaces.values.metrics import METRICS, direction_of, is_own, reported_name, task_of
+from spaces.values.dimensions import Choice, Range, Value
+from spaces.values.metrics import METRICS, bounds_of, direction_of, is_own, reported_name, task_of
 from spaces.values.space import compile_space
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+LONGEST_NAME = 80
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
 
 def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
@@ -41,7 +43,9 @@ def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
         found += _name(parts["name"])
     found += _settings(model, training, search, begun=begun)
     if training is not None and search is not None:
-        found += _epochs(training, search)
+        found += _epochs(training, search, begun=begun)
+    if "data" in parts and search is not None and not begun:
+        found += _pause(parts["data"], search)
     if "data" in parts and training is not None:
         found += _target_scale(parts["data"], model, training) + _callbacks(parts["data"], training)
         if parts["data"].stratify and training.task == "regression":
@@ -51,6 +55,7 @@ def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
         found += _phases(model, training) + _precision(model, precisions, ("training", "precision"))
     if model is not None and training is not None:
         found += _monitors(model, training, search, ("training",), training.early_stopping)
+        found += [] if begun else _out_of_reach(model, training)
         found += _output(model, training) + _mixup(_said(model), training)
         if search is not None:
             found += _objective(model, training, search)
@@ -77,7 +82,7 @@ def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
 def _name(name: str) -> list[Problem]:
     if NAME.fullmatch(name):
         return []
-    allowed = "letters, digits, '.', '_' and '-', at most 80, the first a letter or digit"
+    allowed = f"letters, digits, '.', '_' and '-', at most {LONGEST_NAME}, the first a letter or digit"
     return [problem(("name",), f"found {shown(name)}; allowed: {allowed}")]
 
 
@@ -92,11 +97,26 @@ def _settings(
     return found
 
 
-def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
-    if not ALGORITHMS[search.algorithm].multi_fidelity or not isinstance(training.epochs, Choice):
+def _epochs(training: TrainingSection, search: SearchSection, *, begun: bool) -> list[Problem]:
+    epochs, path = training.epochs, ("training", "epochs")
+    if not ALGORITHMS[search.algorithm].multi_fidelity:
         return []
-    allowed = f"a number or a range with {search.algorithm}, which decides how long each training is"
-    return [problem(("training", "epochs"), f"found a list; allowed: {allowed}")]
+    if isinstance(epochs, Choice):
+        allowed = f"a number or a range with {search.algorithm}, which decides how long each training is"
+        return [problem(path, f"found a list; allowed: {allowed}")]
+    if begun or not isinstance(epochs, Range):
+        return []
+    # Whole epochs are what there are: a step of 1 says nothing else.
+    said = {"step": epochs.step not in (None, 1), "log": epochs.log}
+    message = f"has no effect: {search.algorithm} decides how long each training is, from min to max"
+    return [problem((*path, key), message) for key, idle in said.items() if idle]
+
+
+def _pause(data: DataSection, search: SearchSection) -> list[Problem]:
+    if data.folds is None or data.folds.pause or not ALGORITHMS[search.algorithm].multi_fidelity:
+        return []
+    message = f"has no effect: {search.algorithm} decides itself which configurations are trained on further folds"
+    return [problem(("data", "validation", "pause"), message)]
 
 
 def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
@@ -108,14 +128,17 @@ def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
             found.append(problem(("training", "callbacks"), message))
         epochs = epoch_limits(training.epochs)[1]
         if family.becomes_dearer(model) and fewest_frozen(training) >= epochs:
-            all_of_them = "the only epoch is" if epochs == 1 else f"all {epochs} epochs are"
-            found.append(problem(("model", "fine_tune"), f"has no effect: {all_of_them} frozen"))
+            found.append(problem(("model", "fine_tune"), _all_frozen(epochs)))
         return found
     return [
         problem(("training", key), "has no effect: it needs family pretrained")
         for key in ("frozen_epochs", "fine_tune_rate")
         if getattr(training, key) is not None
     ]
+
+
+def _all_frozen(epochs: int) -> str:
+    return f"has no effect: {'the only epoch is' if epochs == 1 else f'all {epochs} epochs are'} frozen"
 
 
 def _precision(model: ModelSection, asked: Sequence[Value] | None, path: tuple[str | int, ...]) -> list[Problem]:
@@ -143,6 +166,21 @@ def _monitors(
     if path == ("training",):
         for target in training.stop_when:
             found += _reported(target.metric, training, (*path, "stop_when", target.metric))
+    return found
+
+
+def _out_of_reach(model: ModelSection, training: TrainingSection) -> list[Problem]:
+    """Targets that no value of their metric reaches, such as an accuracy above 95."""
+    found: list[Problem] = []
+    # What a function's model reports under the name of a metric may be something else.
+    for target in () if family_of(model).users_code else training.stop_when:
+        base = target.metric.removeprefix("val_")
+        least, most = bounds_of(base) if base in METRICS else (-math.inf, math.inf)
+        path = ("training", "stop_when", target.metric)
+        if target.above is not None and target.above >= most:
+            found.append(problem((*path, "above"), f"has no effect: {target.metric} is at most {shown(most)}"))
+        if target.below is not None and target.below <= least:
+            found.append(problem((*path, "below"), f"has no effect: {target.metric} is at least {shown(least)}"))
     return found
 
 
@@ -331,15 +369,19 @@ def _idle_values(
     settings, _ = baseline_settings(model, training, baseline, path)
     if settings is None:
         return []
+    family = family_of(model)
     # Of a function's hyperparameters nobody knows what they are about, whatever their names.
-    own = {} if family_of(model).users_code else baseline.asked
+    own = {} if family.users_code else baseline.asked
     said: dict[str, KeyPath] = {name: (*path, "values", name) for name in own}
     found = _mixup(said, training)
     if training.task == "regression":
         found += [problem((*path, "values", key), NO_CLASSES) for key in OF_CLASSES if key in baseline.asked]
     if data is not None:
         found += _augmentation(said, data) + _embedding(said, data)
-    idle = family_of(model).without_effect(settings.model)
+    idle = dict(family.without_effect(settings.model))
+    phases, epochs = family.phases(settings), settings.training.epochs
+    if phases is not None and phases.tuned and phases.frozen >= epochs:
+        idle["fine_tune"] = _all_frozen(epochs)
     return found + [problem(said[name], message) for name, message in idle.items() if name in said]
 
 

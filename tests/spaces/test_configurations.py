@@ -592,6 +592,7 @@ def test_random_state_of_the_caller_is_left_alone() -> None:
 _DENSE: dict[str, Any] = {"family": "mlp", "layers": 1, "units": 4}
 _CONVOLUTIONS: dict[str, Any] = {"family": "cnn", "blocks": 1, "filters": 4}
 _NO_CLASSES = "has no effect: the loss is one of regression, which has no classes"
+_PRETRAINED: dict[str, Any] = {"family": "pretrained", "backbone": "efficientnet-b0"}
 _IN_THE_HEAD = "has no effect: it is in the head, after dense layers, and there are none; give dense_layers, or "
 
 
@@ -610,6 +611,8 @@ _IN_THE_HEAD = "has no effect: it is in the head, after dense layers, and there 
          _IN_THE_HEAD),
         ({**_CONVOLUTIONS, "pooling": ["none", "max"], "dropout_position": "pooling", "dropout": [0.1, 0.2]}, {},
          "digits", {"pooling": "none", "dropout": 0.3}, "has no effect: it is after every pooling, and there is none"),
+        (_PRETRAINED, {}, "flowers", {"fine_tune": 0.3}, "has no effect: all 2 epochs are frozen"),
+        (_PRETRAINED, {}, "flowers", {"augmentation_copies": 8}, "has no effect: it needs augmentation"),
     ],
 )  # fmt: skip
 def test_a_baseline_is_refused_what_a_space_is_refused(
@@ -622,6 +625,14 @@ def test_a_baseline_is_refused_what_a_space_is_refused(
     (problem,) = caught.value.problems
     assert problem.key == f"baselines.0.values.{list(values)[-1]}"
     assert problem.message.startswith(message)
+
+
+def test_a_baseline_may_fine_tune_and_have_copies_where_they_have_an_effect() -> None:
+    space = {"name": "x", "data": {"source": "flowers"}, "model": _PRETRAINED, "training": {"epochs": 2}}
+    tuned = {"name": "tuned", "epochs": 4, "values": {"fine_tune": 0.3}}
+    early = {"name": "early", "values": {"fine_tune": 0.3, "frozen_epochs": 1}}
+    copied = {"name": "copied", "values": {"augmentation_copies": 8, "augmentation_flip": "horizontal"}}
+    assert len(spaces.load({**space, "baselines": [tuned, early, copied]}).baselines) == 3
 
 
 def test_a_baseline_may_say_that_there_is_none_of_what_could_have_no_effect() -> None:
