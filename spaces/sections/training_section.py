@@ -90,6 +90,9 @@ def _callbacks(raw: Any) -> Any:
 
 
 def _targets(raw: Any) -> tuple[Target, ...]:
+    if raw is None:
+        # As for early_stopping: `--set` can leave a key of the file out in no other way.
+        return ()
     if isinstance(raw, tuple) and all(isinstance(target, Target) for target in raw):
         return raw
     if not isinstance(raw, dict) or not raw:
@@ -117,9 +120,10 @@ def _targets_schema(schema: dict[str, JsonValue]) -> None:
     limits: dict[str, JsonValue] = {
         **_LIMITS, "properties": {"below": {"type": "number"}, "above": {"type": "number"}},
     }  # fmt: skip
-    schema.update({"type": "object", "minProperties": 1, "additionalProperties": limits})
-    # No targets are no mapping: the key is left out.
-    schema.pop("default", None)
+    # No targets are no mapping: the key is left out, or null.
+    for key in ("type", "additionalProperties", "default"):
+        schema.pop(key, None)
+    schema["anyOf"] = [{**_LIMITS, "additionalProperties": limits}, {"type": "null"}]
 
 
 Targets = Annotated[tuple[Target, ...], BeforeValidator(_targets, json_schema_input_type=dict[str, Any])]
@@ -207,7 +211,7 @@ class TrainingSection(Section):
     )
     stop_when: Targets = Field(
         default=(),
-        description="Targets that end a training, e.g. {loss: {below: 0.4}}.",
+        description="Targets that end a training, e.g. {loss: {below: 0.4}}; null for none.",
         json_schema_extra=_targets_schema,
     )
     callbacks: Annotated[Reference | None, BeforeValidator(_callbacks)] = Field(

@@ -367,6 +367,9 @@ class TestOverrides:
         spec = spaces.load("digits", ["limits.memory=2GB", "training.early_stopping=null"])
         assert spec.limits.memory == 2 * 10**9
         assert spec.training.early_stopping is None
+        spec = spaces.load("digits", ["training.stop_when.loss.below=0.4"])
+        assert spec.training.stop_when
+        assert spaces.load(spec, ["training.stop_when=null"]).training.stop_when == ()
 
     def test_an_item_of_a_list_is_named_by_its_position(self) -> None:
         spec = spaces.load("digits", ["baselines.0.values.units=32"])
@@ -585,6 +588,7 @@ class TestSchema:
             ("data", {"source": {"csv": "a"}, "validation": {"group": "b", "size": 3}}),
             ("data", {"source": "digits", "image_size": None}),
             ("limits", {"disk": " 1.5 GiB ", "memory": None}),
+            ("training", {"epochs": 1, "early_stopping": None, "stop_when": None}),
         ],
     )
     def test_what_loading_takes_fits(self, key: str, value: Any, validator: Any) -> None:
