@@ -235,7 +235,8 @@ class KeyedRows(Section):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.group is None) == (self.time is None):
-            raise refuse("allowed: exactly one of group and time, the name of a column")
+            found = "neither group nor time" if self.group is None else "group and time"
+            raise refuse(f"found {found}; allowed: exactly one of group and time, the name of a column")
         return self
 
     @property

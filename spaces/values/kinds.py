@@ -267,8 +267,10 @@ def _when(raw: Any, path: tuple[str, ...], refusals: Refusals) -> When:
     conditions = []
     for name, values in raw.items():
         listed_values = tuple(values) if isinstance(values, list | tuple) else (values,)
-        if not listed_values or any(value is None or isinstance(value, dict | list) for value in listed_values):
-            refusals.add("allowed: a value or a list of values", *path, name)
+        no_values = [shown(value) for value in listed_values if value is None or isinstance(value, dict | list)]
+        if no_values or not listed_values:
+            found = no_values[0] if no_values else "an empty list"
+            refusals.add(f"found {found}; allowed: a value or a list of values", *path, name)
         else:
             conditions.append((name, listed_values))
     return tuple(conditions)

@@ -145,6 +145,7 @@ CASES = [
     ("layers: {min: 1, max: 3}", "layers: {min: 1, max: 3, when: {optimizer: sgd}}", ["7: model.layers.when: takes no condition, since it has no value where that does not hold"]),
     ("dropout: 0.1", "dropout: {choices: [0.1, 0.2], when: {l2: 0.1}}\n  l2: {choices: [0.1, 0.2], when: {dropout: 0.1}}", ["9: model.dropout.when: conditions go in a circle: dropout needs l2 needs dropout"]),
     ("dropout: 0.1", "dropout: {value: 0.1, when: []}", ["9: model.dropout.when: found a list; allowed: a mapping from hyperparameters to values"]),
+    ("dropout: 0.1", "dropout: {value: 0.1, when: {layers: {min: 2}, optimizer: []}}", ["9: model.dropout.when.layers: found a mapping; allowed: a value or a list of values", "9: model.dropout.when.optimizer: found an empty list; allowed: a value or a list of values"]),
     # What the algorithm decides, and what no value reaches
     ("epochs: {min: 1, max: 9}", "epochs: {min: 1, max: 9, step: 4}", ["14: training.epochs.step: has no effect: hyperband decides how long each training is, from min to max"]),
     ("epochs: {min: 1, max: 9}", "epochs: {min: 1, max: 9, log: true}", ["14: training.epochs.log: has no effect: hyperband decides how long each training is, from min to max"]),

@@ -190,7 +190,7 @@ def test_a_test_part_that_comes_with_the_data_is_taken(
     ("data", "message"),
     [
         ({"source": "digits", "test": {"group": "who"}}, "data.test: has no effect: only a csv or parquet source"),
-        ({"source": {"csv": "x"}, "validation": {"group": "a", "time": "b"}}, "exactly one of group and time"),
+        ({"source": {"csv": "x"}, "validation": {"group": "a", "time": "b"}}, "found group and time; allowed: exactly"),
         ({"source": {"csv": "x"}, "test": {"time": "b", "size": 0}}, "data.test.size: found 0"),
         ({"source": {"csv": "x"}, "test": {"tme": "b"}}, "unknown key 'tme'"),
     ],
