@@ -19,7 +19,7 @@ from spaces.sections.search_section import Export, Final, KeepCheckpoints, Objec
 from spaces.sections.training_section import NO_CLASSES, OF_CLASSES, TrainingSection, epoch_limits, fewest_frozen
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.resolve import all_settings
-from spaces.values.dimensions import Choice, Range, Value
+from spaces.values.dimensions import Choice, Value
 from spaces.values.metrics import METRICS, bounds_of, direction_of, is_own, reported_name, task_of
 from spaces.values.space import compile_space
 
@@ -43,9 +43,7 @@ def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
         found += _name(parts["name"])
     found += _settings(model, training, search, begun=begun)
     if training is not None and search is not None:
-        found += _epochs(training, search, begun=begun)
-    if "data" in parts and search is not None and not begun:
-        found += _pause(parts["data"], search)
+        found += _epochs(training, search)
     if "data" in parts and training is not None:
         found += _target_scale(parts["data"], model, training) + _callbacks(parts["data"], training)
         if parts["data"].stratify and training.task == "regression":
@@ -97,26 +95,11 @@ def _settings(
     return found
 
 
-def _epochs(training: TrainingSection, search: SearchSection, *, begun: bool) -> list[Problem]:
-    epochs, path = training.epochs, ("training", "epochs")
-    if not ALGORITHMS[search.algorithm].multi_fidelity:
+def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
+    if not ALGORITHMS[search.algorithm].multi_fidelity or not isinstance(training.epochs, Choice):
         return []
-    if isinstance(epochs, Choice):
-        allowed = f"a number or a range with {search.algorithm}, which decides how long each training is"
-        return [problem(path, f"found a list; allowed: {allowed}")]
-    if begun or not isinstance(epochs, Range):
-        return []
-    # Whole epochs are what there are: a step of 1 says nothing else.
-    said = {"step": epochs.step not in (None, 1), "log": epochs.log}
-    message = f"has no effect: {search.algorithm} decides how long each training is, from min to max"
-    return [problem((*path, key), message) for key, idle in said.items() if idle]
-
-
-def _pause(data: DataSection, search: SearchSection) -> list[Problem]:
-    if data.folds is None or data.folds.pause or not ALGORITHMS[search.algorithm].multi_fidelity:
-        return []
-    message = f"has no effect: {search.algorithm} decides itself which configurations are trained on further folds"
-    return [problem(("data", "validation", "pause"), message)]
+    allowed = f"a number or a range with {search.algorithm}, which decides how long each training is"
+    return [problem(("training", "epochs"), f"found a list; allowed: {allowed}")]
 
 
 def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
@@ -177,9 +160,9 @@ def _out_of_reach(model: ModelSection, training: TrainingSection) -> list[Proble
         base = target.metric.removeprefix("val_")
         least, most = bounds_of(base) if base in METRICS else (-math.inf, math.inf)
         path = ("training", "stop_when", target.metric)
-        if target.above is not None and target.above >= most:
+        if target.above is not None and target.above > most:
             found.append(problem((*path, "above"), f"has no effect: {target.metric} is at most {shown(most)}"))
-        if target.below is not None and target.below <= least:
+        if target.below is not None and target.below < least:
             found.append(problem((*path, "below"), f"has no effect: {target.metric} is at least {shown(least)}"))
     return found
 

@@ -152,21 +152,11 @@ def test_a_run_that_began_without_formats_is_read() -> None:
 
 
 def test_what_has_no_effect_is_no_mistake_of_a_run_that_began_with_it() -> None:
-    data = {"source": "digits", "validation": {"folds": 5, "pause": False}}
-    training = {"epochs": {"min": 1, "max": 9, "step": 4, "log": False}, "stop_when": {"val_accuracy": {"above": 95}}}
-    space = {**MINIMAL, "data": data, "training": training}
+    space = {**MINIMAL, "training": {"epochs": 9, "stop_when": {"val_accuracy": {"above": 95}}}}
     with pytest.raises(spaces.SpaceError) as caught:
         spaces.load(space)
-    found = [problem.key for problem in caught.value.problems]
-    assert found == ["training.epochs.step", "data.validation.pause", "training.stop_when.val_accuracy.above"]
-    assert spaces.load(space, begun=True).max_epochs == 5
-    said: list[str] = []
-    searched = {**space, "training": {"epochs": training["epochs"]}, "search": {"algorithm": "random"}}
-    changed = spaces.load(searched, ["search.algorithm=freeze-thaw"], said.append)
-    assert changed.training.epochs == Range(1, 9, integer=True)
-    assert [line.partition(" is passed over")[0] for line in said] == ["training.epochs.step", "data.validation.pause"]
-    # That whole epochs are meant may be said.
-    assert spaces.load({**MINIMAL, "training": {"epochs": {"min": 1, "max": 9, "step": 1}}}).max_epochs == 9
+    assert [problem.key for problem in caught.value.problems] == ["training.stop_when.val_accuracy.above"]
+    assert spaces.load(space, begun=True).max_epochs == 9
 
 
 def test_keys_of_a_mapping_are_words() -> None:
@@ -307,9 +297,7 @@ class TestOverrides:
         self, written: dict[str, Any], override: str, left: dict[str, Any]
     ) -> None:
         def space(validation: dict[str, Any]) -> dict[str, Any]:
-            # With hyperband it has no effect that folds are not paused.
-            data = {"source": {"csv": "a"}, "validation": validation}
-            return {**MINIMAL, "data": data, "search": {"algorithm": "random"}}
+            return {**MINIMAL, "data": {"source": {"csv": "a"}, "validation": validation}}
 
         found = spaces.load(space(written), [f"data.validation.{override}"]).data
         assert found == spaces.load(space(left)).data
