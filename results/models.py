@@ -80,7 +80,7 @@ def best_model(run: Run | str | Path) -> keras.Model:
     return model_of(run, None)
 
 
-def model_of(run: Run | str | Path, trial: str | None) -> keras.Model:
+def model_of(run: Run | str | Path, trial: str | int | None) -> keras.Model:
     """As `best_model`, for one row of the table.
 
     Args:
@@ -99,7 +99,7 @@ def model_of(run: Run | str | Path, trial: str | None) -> keras.Model:
         return rebuild(opened, data_info(reader), found)
 
 
-def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
+def find_model(reader: RunReader, trial: str | int | None) -> TrainedModel:
     """The checkpoint behind a row of the table.
 
     Raises:
@@ -107,6 +107,7 @@ def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
     """
     if trial is None:
         return _winner(reader) or _best_so_far(reader)
+    trial = str(trial)
     trials = reader.trials()
     by_id = {known.id: known for known in trials}
     wanted = next((one for one in (trial, f"baseline-{trial}", meant(trial, by_id)) if one in by_id), None)

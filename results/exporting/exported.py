@@ -105,7 +105,7 @@ class ExportResult:
 
 def export(
     run: Run | str | Path,
-    trial: str | None = None,
+    trial: str | int | None = None,
     formats: str | Sequence[str] | None = None,
     output: str | Path | None = None,
     left: Left = forever,
@@ -120,8 +120,8 @@ def export(
 
     Args:
         run: A run or its directory; the search may still be running.
-        trial: Id of a configuration or trial, or a baseline's name. Default: the winner, or before there is one the
-            best configuration so far that keeps a checkpoint.
+        trial: Id of a configuration or trial, with or without its leading zeros, or a baseline's name. Default: the
+            winner, or before there is one the best configuration so far that keeps a checkpoint.
         formats: keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8, as a list or a text with commas
             between them. Default: those of the space file.
         output: The export folder; made if missing. Default: `export` in the run directory.

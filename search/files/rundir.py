@@ -83,7 +83,7 @@ class Run:
 
     def export(
         self,
-        trial: str | None = None,
+        trial: str | int | None = None,
         formats: str | Sequence[str] | None = None,
         output: str | Path | None = None,
         serve: bool | None = None,

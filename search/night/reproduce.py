@@ -47,7 +47,7 @@ class Reproduction:
         return self.outcome.score - self.configuration.score
 
 
-def reproduce(run: Run | str | Path, name: str) -> Reproduction:
+def reproduce(run: Run | str | Path, name: str | int) -> Reproduction:
     """Trains a configuration again, for as many epochs as it was trained in the run.
 
     Args:
@@ -58,7 +58,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
         RunError: There is no such configuration, or it was never trained.
         DataError: The data cannot be loaded, or a file that the models are made of is another one now.
     """
-    found = open_run(run)
+    found, name = open_run(run), str(name)
     with found.read() as reader:
         known = configurations(reader.trials())
         scores = fresh_scores(reader.trials(TrialKind.CANDIDATE))

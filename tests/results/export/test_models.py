@@ -122,8 +122,8 @@ def test_a_baseline_by_its_last_weights_where_they_differ_from_the_best(run: Pat
     assert found(run, "plain") == ("baseline-plain", "trials/winner-0000/best.npz", "baseline")
 
 
-@pytest.mark.parametrize("number", ["0", "00", "00000"])
-def test_a_row_is_known_by_its_number(digits: Any, number: str) -> None:
+@pytest.mark.parametrize("number", ["0", "00", "00000", 0, np.int64(0)])
+def test_a_row_is_known_by_its_number(digits: Any, number: Any) -> None:
     assert found(digits.directory, number) == found(digits.directory, "0000")
 
 
