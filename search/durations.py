@@ -61,7 +61,7 @@ def moment(until: float | datetime, now: float) -> float:
         return _number(found)
     if isinstance(given, datetime):
         told = f"{given}: not a time of the next ten years"
-    elif isinstance(given, Real):
+    elif not math.isnan(_number(given)):
         told = f"{_number(given):g}: not a Unix time of the next ten years"
     else:
         told = f"{given!r}: give a time of day such as '07:00', a datetime or Unix time"
@@ -70,6 +70,9 @@ def moment(until: float | datetime, now: float) -> float:
 
 def _number(given: object) -> float:
     """What a program gives; NaN where that is no number, or none that a float can hold."""
+    # A truth value counts as a number, and so does a length of NumPy's, in whatever unit it has.
+    if isinstance(given, bool) or getattr(getattr(given, "dtype", None), "kind", "") == "m":
+        return math.nan
     with contextlib.suppress(OverflowError):
         return float(given) if isinstance(given, Real) else math.nan
     return math.nan

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from datetime import time as daytime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from search.budget import Budget, Deadline, MovingDeadline
@@ -82,6 +83,7 @@ def test_a_deadline_on_both_clocks_is_the_earlier_one():
         (None, datetime(2020, 1, 2, 7), "until 2020-01-02 07:00:00: not a time of the next ten years"),
         (None, date(2030, 1, 2), r"until datetime.date\(2030, 1, 2\): give a time of day"),
         (None, daytime(7), r"until datetime.time\(7, 0\): give a time of day such as '07:00'"),
+        (None, True, "until True: give a time of day"), (None, np.timedelta64(1, "h"), "until .*: give a time of day"),
         ([30], None, r"--budget \[30\]: not a duration"),
         (timedelta(hours=-1), None, "not a duration"), ("4000d", None, "--budget 4000d: longer than ten years"),
     ],

@@ -4,6 +4,7 @@ import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from search.durations import next_time, seconds
@@ -21,7 +22,10 @@ def test_durations_as_people_write_them(text, expected):
     assert isinstance(seconds(text), float)
 
 
-@pytest.mark.parametrize("text", ["", "0", "0s", "-5", "-5m", "8 hours", "h", "1x", "nan", "inf", "07:00", 0, -1])
+NOT_DURATIONS = ["", "0", "0s", "-5", "-5m", "8 hours", "h", "1x", "nan", "inf", "07:00", 0, -1, True]
+
+
+@pytest.mark.parametrize("text", [*NOT_DURATIONS, *(np.timedelta64(30, unit) for unit in ("m", "ns"))])
 def test_anything_else_is_refused(text):
     with pytest.raises(ValueError, match="not a duration"):
         seconds(text)
