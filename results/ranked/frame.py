@@ -12,6 +12,12 @@ from results.ranked.ranking import Source, ranking
 if TYPE_CHECKING:
     import pandas as pd
 
+_NUMBERS: dict[str, type] = {
+    **dict.fromkeys(("rank", "folds", "best_epoch", "epochs", "parameters", "frozen_parameters", "seeds"), int),
+    **dict.fromkeys(("score", "fold_spread", "seconds", "retrained", "spread", "test"), float),
+}
+"""The columns of numbers that may have none at all, as before anything is measured, with their types."""
+
 
 def table(
     runs: Source | Sequence[Source],
@@ -36,7 +42,7 @@ def table(
     the space, empty where they do not apply. A hyperparameter named like one of the columns gets the prefix `hp_`. For
     several runs a column `run` comes first, and they are ranked together.
 
-    Whole numbers stay whole (`Int64` where some are missing, objects where one is beyond 64 bits); other missing
+    Whole numbers stay whole (`Int64` where some or all are missing, objects where one is beyond 64 bits); other missing
     numbers are NaN.
 
     Args:
@@ -63,6 +69,9 @@ def table(
     for name in found.columns:
         values = [row[name] for row in found.rows]
         kinds = {type(value) for value in values if value is not None}
+        if not kinds and name in _NUMBERS:
+            # As objects they could not be compared with a number.
+            kinds = {_NUMBERS[name]}
         if kinds == {int} and not fits_64_bits(values):
             # As objects they keep all their digits.
             frame[name] = pd.Series(values, dtype=object)

@@ -271,3 +271,7 @@ def test_dataframe(make_run: MakeRun) -> None:
     assert list(everything.columns) == [*RECORDED, *MEASURED, *FAILURE, *REASON, *ranking(run).hyperparameters]
     assert len(results.table(run, epochs=True)) == len(results.epochs(run).rows)
     assert list(results.table(run, where="score > 2").columns) == list(everything.columns)
+    # What nobody has measured yet is compared like any other number.
+    failed = results.table(run, where="failure == 'error'")
+    assert [failed[name].dtype for name in ("score", "test", "seeds")] == ["float64", "float64", pd.Int64Dtype()]
+    assert not (failed["retrained"] > 0.9).any()
