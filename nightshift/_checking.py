@@ -15,7 +15,7 @@ from results.exporting import ExportedFile, export
 from results.predicting import predict
 from results.reporting import report
 from search.api import as_budget
-from search.asked import Overrides, as_spec, require_given
+from search.asked import as_spec, require_given
 from search.budget import Budget
 from search.errors import SearchFailed
 from search.files import layout
@@ -23,6 +23,7 @@ from search.night.rehearsal import Rehearsal, rehearse, sliver
 from spaces import SearchSpec
 from spaces.data.stored.rows import close_below
 from spaces.data.stored.store import scratch
+from spaces.reading.overrides import Overrides
 
 
 def check(

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import spaces
 from search.asked import (
-    Overrides,
     as_begun,
     as_overrides,
     as_spec,
@@ -42,6 +41,7 @@ from search.training import threads
 from spaces import SearchSpec
 from spaces.outside import given
 from spaces.reading.library import run_in_trials
+from spaces.reading.overrides import Overrides
 
 OnInterrupt = Literal["raise", "return"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -23,15 +21,12 @@ from spaces import SearchSpec
 from spaces.families import family_of
 from spaces.outside import given
 from spaces.outside.references import take_anew
-from spaces.reading.overrides import apply_overrides, path_of
+from spaces.reading.overrides import Overrides, apply_overrides, as_texts, path_of
 from spaces.reading.yamlfile import Document
 from spaces.sections.data_section import DataSection, Source
-from spaces.specs.objects import Known, is_builder, spelt, with_references
+from spaces.specs.objects import Known, copied, is_builder, with_references
 from spaces.specs.plain import to_plain
 from spaces.values.metrics import METRICS, REGRESSION_METRICS, USUAL, task_of
-
-Overrides = str | Sequence[str] | Mapping[str, Any]
-"""`dotted.key=value` each, one such text, or a mapping of dotted keys."""
 
 # The shortest and the longest training of a function that comes without a space.
 _EPOCHS = {"min": 3, "max": 27}
@@ -62,6 +57,8 @@ def as_spec(
         CodeError: The function cannot be used.
     """
     take_anew()
+    if isinstance(space, SearchSpec):
+        space = _with_known_data(space, directory, begun=begun)
     ready = isinstance(space, SearchSpec | str | os.PathLike) and data is None and callbacks is None
     known = Known() if ready else _known(directory)
     if is_builder(space):
@@ -128,7 +125,7 @@ def given_again(run: Run, model: Any, data: Any, callbacks: Any) -> tuple[str, .
         What somebody should know of it, a sentence each.
 
     Raises:
-        TypeError: The run was given no such thing, or model or callbacks are no function.
+        TypeError: The run was given no such thing, model or callbacks are no function, or data only name some.
         RunError: It is given something else than it needs.
     """
     take_anew()
@@ -149,14 +146,21 @@ def given_again(run: Run, model: Any, data: Any, callbacks: Any) -> tuple[str, .
         notes += _changed(given.keep_function(model), known.model)
         given.keep_function(model, known.model)
     if data is not None:
-        with_references({"data": data}, known)
+        section = with_references({"data": data}, known)["data"]
+        source = section.get("source") if isinstance(section, Mapping) else None
+        if not isinstance(source, Mapping) or source.get("python") != known.data:
+            raise TypeError(f"data must be what the run was given, such as data=(x, y); received {data!r}")
     if callbacks is not None:
         given.keep_function(callbacks, known.callbacks)
     return tuple(notes)
 
 
 def require_given(spec: SearchSpec, directory: Path) -> None:
-    """Refuses a run whose function or data were given in another process and are not given now.
+    """Refuses a space whose function or data were given in another process and are not given now.
+
+    Args:
+        spec: The space.
+        directory: The run directory, of a run that goes on or a new one.
 
     Raises:
         RunError: Says what is missing and how it is given.
@@ -172,9 +176,14 @@ def require_given(spec: SearchSpec, directory: Path) -> None:
         if name is not None and not given.is_there(name)
     }
     if missing:
+        were = f"{' and '.join(missing.values())} {'were' if len(missing) > 1 else 'was'} given from Python"
+        if not layout.is_run(directory):
+            raise RunError(
+                f"space {spec.name}: {were}, in another process: a new search needs the function and the data "
+                "themselves, nightshift.run(build, data=(x, y))"
+            )
         raise RunError(
-            f"{directory}: {' and '.join(missing.values())} {'were' if len(missing) > 1 else 'was'} given from Python; "
-            f"there the run goes on: nightshift.resume({str(directory)!r}, {', '.join(missing)})"
+            f"{directory}: {were}; there the run goes on: nightshift.resume({str(directory)!r}, {', '.join(missing)})"
         )
 
 
@@ -191,6 +200,18 @@ def _known(directory: str | Path | None) -> Known:
     if directory is None or not layout.is_run(Path(directory)):
         return Known()
     return references(Run(Path(directory)).spec)
+
+
+def _with_known_data(spec: SearchSpec, directory: str | Path | None, *, begun: bool) -> SearchSpec:
+    """A space whose data were given to it when it was made: in a run that was given data they have the name of its own.
+
+    The name that they have by themselves is another one each time that they are given.
+    """
+    name = references(spec).data
+    if name is None or not given.is_there(name) or (known := _known(directory).data) in (None, name):
+        return spec
+    given.keep_data(given.find(name), known)
+    return spaces.load(spec, f"data.source.python={known}", begun=begun)
 
 
 def _changed(now: str, recorded: str) -> list[str]:
@@ -239,7 +260,7 @@ def _measured(training: Mapping[str, Any], objective: Any) -> Mapping[str, Any]:
 
 def _section(plain: Mapping[str, Any], changed_to: Sequence[str], name: str) -> Mapping[str, Any]:
     """A section of a space beside what changes it; empty where it is none."""
-    document = Document({name: copy.deepcopy(plain[name])})
+    document = Document({name: copied(plain[name])})
     apply_overrides(document, [change for change in changed_to if path_of(change)[0] == name])
     section = document.data[name]
     return section if isinstance(section, Mapping) else {}
@@ -302,33 +323,6 @@ def _objective(objective: Any) -> Any:
 
 def as_overrides(overrides: Overrides, max_trials: int | None, seed: int | None = None) -> list[str]:
     """What changes a space, `dotted.key=value` each."""
-    if isinstance(overrides, Mapping):
-        changes = [f"{key}={_written(key, value)}" for key, value in overrides.items()]
-    else:
-        changes = [overrides] if isinstance(overrides, str) else [*overrides]
+    changes = as_texts(overrides)
     changes += [f"search.max_trials={max_trials}"] if max_trials is not None else []
     return changes + ([f"search.seed={seed}"] if seed is not None else [])
-
-
-def _written(key: str, value: Any) -> str:
-    """A value as YAML has it, which is read again with the rest of the space.
-
-    Raises:
-        TypeError: It is nothing that a space file could hold.
-    """
-    try:
-        text = json.dumps(value, ensure_ascii=False, default=_plain)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"overrides: {key}: found {value!r}; allowed: texts, paths, numbers, true and false, lists and mappings"
-        ) from error
-    # JSON escapes half a character at a time, which YAML does not know; others YAML would take for the end of a line.
-    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in text)
-
-
-def _plain(value: Any) -> Any:
-    """What JSON does not know by itself."""
-    found = spelt(value)
-    if found is value:
-        raise TypeError
-    return found

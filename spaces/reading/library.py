@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,10 +14,10 @@ from spaces.basics.section import MAX_DIGITS, is_short, shown, suggestion
 from spaces.families import family_named, family_of
 from spaces.outside import given, references
 from spaces.reading.idle import validated, without_idle
-from spaces.reading.overrides import apply_overrides
+from spaces.reading.overrides import Overrides, apply_overrides, as_texts
 from spaces.reading.yamlfile import Document, read_file
 from spaces.sections.data_section import Source, is_path
-from spaces.specs.objects import with_references
+from spaces.specs.objects import copied, with_references
 from spaces.specs.plain import to_plain
 from spaces.specs.spec import SearchSpec
 from spaces.values.metrics import is_own
@@ -48,7 +47,7 @@ def library_file(name: str) -> Path:
 
 def load(
     source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec,
-    overrides: str | Sequence[str] = (),
+    overrides: Overrides = (),
     say: Callable[[str], None] = lambda _: None,
     *,
     begun: bool = False,
@@ -57,8 +56,8 @@ def load(
 
     Args:
         source: name of a shipped space, path of a space file, a mapping with the same keys, or a spec.
-        overrides: `dotted.key=value` each, or one such text, values in YAML 1.2; applied in order before validation. A
-            key of the source that has no effect any more beside them is passed over.
+        overrides: `dotted.key=value` each, or one such text, values in YAML 1.2, or a mapping of dotted keys; applied
+            in order before validation. A key of the source that has no effect any more beside them is passed over.
         say: is told, a sentence each, which keys were passed over.
         begun: whether a run has begun with it: of what has no effect, such as values of baselines, more is legal then.
 
@@ -68,8 +67,9 @@ def load(
 
     Raises:
         SpaceError: with every mistake, each with its file and line where it has one.
+        TypeError: a value of an override is nothing that a space file could hold.
     """
-    overrides = [overrides] if isinstance(overrides, str) else overrides
+    overrides = as_texts(overrides)
     if isinstance(source, SearchSpec) and not overrides:
         return source
     document, folder = _document(source)
@@ -79,7 +79,7 @@ def load(
         message = f"found {found}; allowed: a mapping with name, data, model and training"
         found_problem = Problem(position.file, position.line, position.column, "", message)
         raise SpaceError([*document.problems, found_problem])
-    as_written = copy.deepcopy(document.data) if overrides else None
+    as_written = copied(document.data) if overrides else None
     apply_overrides(document, overrides)
     _pin(document, folder)
     problems = list(document.problems)
@@ -119,7 +119,7 @@ def _document(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec) -
     if isinstance(source, SearchSpec):
         return Document(to_plain(source, asked=True)), None
     if isinstance(source, Mapping):
-        data = copy.deepcopy(with_references(source))
+        data = with_references(source)
         _check_plain(data, ())
         return Document(data), None
     if isinstance(source, str) and source in names():

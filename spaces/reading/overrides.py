@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces.basics.errors import Problem, SpaceError
 from spaces.basics.section import shown
 from spaces.reading.yamlfile import MAX_DEPTH, Document, Position, read_text
 from spaces.sections.data_section import ROWS_BESIDE, has_columns, is_path, source_kinds
+from spaces.specs.objects import spelt
+
+Overrides = str | Sequence[str] | Mapping[str, Any]
+"""`dotted.key=value` each, one such text, or a mapping of dotted keys."""
 
 _SOURCE = ("data", "source")
 _ROLES = ("data", "columns")
@@ -22,6 +27,37 @@ _COLUMNS = (
     _TARGET_OF_SOURCE,
     *((*part, key) for part in _HELD_OUT for key in ("group", "time")),
 )
+
+
+def as_texts(overrides: Overrides) -> list[str]:
+    """Overrides as `dotted.key=value` each.
+
+    Raises:
+        TypeError: A value of a mapping is nothing that a space file could hold.
+    """
+    if isinstance(overrides, Mapping):
+        return [f"{key}={_written(key, value)}" for key, value in overrides.items()]
+    return [overrides] if isinstance(overrides, str) else [*overrides]
+
+
+def _written(key: str, value: Any) -> str:
+    """A value as YAML has it, which is read again with the rest of the space."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"overrides: {key}: found {value!r}; allowed: texts, paths, numbers, true and false, lists and mappings"
+        ) from error
+    # JSON escapes half a character at a time, which YAML does not know; others YAML would take for the end of a line.
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in text)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know by itself."""
+    found = spelt(value)
+    if found is value:
+        raise TypeError
+    return found
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> None:

@@ -46,7 +46,7 @@ def with_references(plain: Mapping[str, Any], known: Known = Known()) -> dict[st
     training = found.get("training")
     if isinstance(training, Mapping) and callable(training.get("callbacks")):
         found["training"] = {**training, "callbacks": _function(training["callbacks"], known.callbacks)}
-    return {key: _spelt(value) for key, value in found.items()}
+    return {key: copied(value) for key, value in found.items()}
 
 
 def spelt(value: Any) -> Any:
@@ -56,12 +56,16 @@ def spelt(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") and not isinstance(value, type) else value
 
 
-def _spelt(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """Mappings, lists and tuples anew, and what is in them as `spelt` has it.
+
+    What no space file can hold stays as it is, for validation to name: some of it, as a generator, has no copy.
+    """
     if isinstance(value, Mapping):
-        return {key: _spelt(item) for key, item in value.items()}
+        return {key: copied(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_spelt(item) for item in value]
-    return tuple(map(_spelt, value)) if isinstance(value, tuple) else spelt(value)
+        return [copied(item) for item in value]
+    return tuple(map(copied, value)) if isinstance(value, tuple) else spelt(value)
 
 
 def is_builder(value: Any) -> bool:

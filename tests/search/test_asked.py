@@ -10,10 +10,12 @@ import pytest
 import spaces
 from search import asked
 from search.asked import as_begun, as_spec, goes_on
+from search.errors import RunError
 from search.files import layout
 from search.files.rundir import Run
 from search.files.store import RunStore
 from search.record.difference import between
+from spaces.outside import given
 
 
 @pytest.mark.parametrize("folder", ["/tmp/\U0001f4f7", "/tmp/\u2028\x85\x7f", '/tmp/"quoted"\\', "/tmp/\xe9\t"])
@@ -78,8 +80,8 @@ def test_a_function_given_again_has_the_metrics_that_its_run_began_with(tmp_path
     (run / layout.STORE).touch()
     space = {"name": "build", "data": data, "model": build, "training": training, "search": {"objective": objective}}
     (run / layout.SPACE).write_text(spaces.dump(spaces.load(space)), encoding="utf-8")
-    for given in (("val_auc", "max"), objective):
-        asked = as_spec(build, data=data, objective=given, directory=run, begun=True)
+    for again in (("val_auc", "max"), objective):
+        asked = as_spec(build, data=data, objective=again, directory=run, begun=True)
         assert between(Run(run).spec, asked) == []
 
 
@@ -116,7 +118,56 @@ def test_what_is_no_function_is_not_given_again(monkeypatch, tmp_path):
         asked.given_again(Run(tmp_path), "mymodel:build", None, None)
 
 
-def test_one_text_is_one_override():
+@pytest.mark.parametrize("data", ["digits", {"source": {"csv": "a.csv"}}, {"validation": 0.1}])
+def test_data_that_are_only_named_are_not_given_again(monkeypatch, tmp_path, data):
+    monkeypatch.setattr(asked, "_known", lambda directory: asked.Known(None, "__given__:data_0", None))
+    with pytest.raises(TypeError, match=r"data must be what the run was given, such as data=\(x, y\); received "):
+        asked.given_again(Run(tmp_path), None, data, None)
+
+
+def test_a_space_that_was_given_its_data_is_that_of_its_run_when_it_is_made_again(tmp_path):
+    rows = np.arange(18.0).reshape(9, 2)
+
+    def made(rows, **more):
+        space = {
+            "name": "x",
+            "data": (rows, np.arange(9) % 2),
+            "model": {"family": "mlp", "layers": [0, 1], "units": 4},
+        }
+        return spaces.load({**space, "training": {"epochs": 1}, **more})
+
+    first, again = made(rows), made(rows + 1)
+    (tmp_path / layout.STORE).touch()
+    (tmp_path / layout.SPACE).write_text(spaces.dump(first), encoding="utf-8")
+    assert again != first
+    assert as_spec(again, directory=tmp_path, begun=True) == first
+    assert given.find(first.data.source.python).rows[0][0, 0] == 1, "the rows are those that were given last"
+    assert as_spec(again, directory=tmp_path / "new") == again
+    other = as_spec(made(rows, search={"seed": 7}), directory=tmp_path, begun=True)
+    assert [change.key for change in between(first, other)] == ["search.seed"]
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_what_another_process_was_given_is_told_whether_there_is_a_run_or_none(monkeypatch, tmp_path, began):
+    def build(hp):
+        raise AssertionError("nothing is built")
+
+    data = np.zeros((9, 2)), np.arange(9) % 2
+    spec = spaces.load({"name": "x", "data": data, "model": build, "training": {"epochs": 1}})
+    monkeypatch.setattr(given, "_functions", {})
+    monkeypatch.setattr(given, "_data", {})
+    if began:
+        (tmp_path / layout.STORE).touch()
+    told = (
+        "there the run goes on: nightshift.resume" if began else "in another process: a new search needs the function"
+    )
+    with pytest.raises(RunError, match=f"build and data were given from Python[;,] {told}"):
+        asked.require_given(spec, tmp_path)
+
+
+def test_one_text_is_one_override_and_so_is_a_key_of_a_mapping():
     wanted = spaces.load("digits", ["training.batch_size=77"])
+    assert spaces.load("digits", {"training.batch_size": np.int64(77)}) == wanted
+    assert spaces.load("digits", (text for text in ["training.batch_size=77"])) == wanted
     assert spaces.load("digits", "training.batch_size=77") == wanted
     assert as_spec("digits", overrides="training.batch_size=77") == wanted

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -205,6 +206,14 @@ def test_a_mapping_is_not_changed_by_loading() -> None:
     spaces.load(data, ["training.epochs=4"])
     assert data["data"] == {"source": {"npz": "a.npz"}}
     assert data["training"] == {"epochs": 3}
+
+
+@pytest.mark.parametrize("overrides", [(), ["training.epochs=2"]])
+@pytest.mark.parametrize("units", [(units for units in (16, 32)), {16: 1}.keys(), threading.Lock()])
+def test_what_has_no_copy_is_named_by_its_key(units: Any, overrides: Any) -> None:
+    space = {"name": "x", "data": {"source": "digits"}, "model": {"family": "mlp", "layers": 1, "units": units}}
+    with pytest.raises(spaces.SpaceError, match=r"model\.units: found .*; allowed: a whole number"):
+        spaces.load({**space, "training": {"epochs": 1}}, overrides)
 
 
 class TestOverrides:
