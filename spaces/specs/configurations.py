@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from spaces.sections.training_section import SIZES as TRAINING_SIZES
 from spaces.sections.training_section import EarlyStoppingRule
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.checks import undirected
+from spaces.specs.objects import copied
 from spaces.specs.resolve import all_settings, configuration
 from spaces.specs.spec import SearchSpec
 from spaces.values.dimensions import Value
@@ -27,13 +29,14 @@ def configure(spec: SearchSpec, values: Mapping[str, Any]) -> Settings:
 
     Args:
         spec: the space.
-        values: a value for every active hyperparameter. Others are passed over: values of inactive ones,
-            and the `tuner/...` entries that Keras Tuner's oracles add.
+        values: a value for every active hyperparameter, also as a number of NumPy's. Others are passed over: values of
+            inactive ones, and the `tuner/...` entries that Keras Tuner's oracles add.
 
     Raises:
         ValueError: an active hyperparameter has no value, or one that is not in the space.
     """
-    return _in_folds(spec, _directed(spec, configuration(spec.model, spec.training, spec.space, values)))
+    chosen = copied(dict(values))
+    return _in_folds(spec, _directed(spec, configuration(spec.model, spec.training, spec.space, chosen)))
 
 
 def configure_baseline(spec: SearchSpec, baseline: Baseline) -> Settings:
@@ -159,7 +162,7 @@ def sample(spec: SearchSpec, seed: int, count: int) -> list[dict[str, Value]]:
         seed: any whole number; equal ones give the same configurations.
         count: so many.
     """
-    rng = random.Random(seed)
+    rng = random.Random(operator.index(seed))
     found = hyperparameters_of(spec)
     return [draw(found, rng) for _ in range(count)]
 

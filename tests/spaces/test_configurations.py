@@ -9,6 +9,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -353,6 +354,15 @@ class TestConfigure:
         assert fixed(spec, made) == {"dropout": 0.25, "optimizer": "adamw", "ema": 0.9, "epochs": 3}
         one = spaces.configure_baseline(spec, spec.baselines[0])
         assert fixed(spec, one) == {"dropout": 0.25, "optimizer": "adamw", "epochs": 3}
+
+    def test_numbers_of_numpy_such_as_a_row_of_the_table_has_are_numbers(self) -> None:
+        spec = space({"layers": [1, 2], "units": [8, 16], "batch_normalization": [False, True], "dropout": [0.1, 0.2]})
+        (values,) = spaces.sample(spec, np.int64(3), 1)
+        row = {name: np.asarray(value)[()] for name, value in values.items()}
+        assert not any(type(value) in (int, bool) for value in row.values())
+        settings = spaces.configure(spec, {**row, "rank": np.int64(1), "verdict": None, "momentum": math.nan})
+        assert settings == spaces.configure(spec, values)
+        json.dumps(settings.to_json())
 
     def test_inactive_and_foreign_values_are_passed_over(self) -> None:
         spec = space({"layers": [1, 2], "units": [8, 16]})
