@@ -77,7 +77,7 @@ def as_spec(
     if data is not None:
         plain["data"] = {"source": data} if isinstance(data, str) else data
     if callbacks is not None:
-        plain["training"] = {**plain.get("training", {}), "callbacks": callbacks}
+        plain["training"] = _with(plain, "training", callbacks=callbacks)
     plain = with_references(plain, known)
     frozen = Run(Path(directory)).spec.training if begun and directory is not None else None
     changed_to = as_overrides(overrides, max_trials, seed)
@@ -89,9 +89,10 @@ def as_spec(
         )
         plain["training"] = {**plain["training"], **task}
     if objective is not None:
-        plain["search"] = {**plain.get("search", {}), "objective": _objective(objective)}
+        decides = _objective(objective)
+        plain["search"] = _with(plain, "search", objective=decides)
         if isinstance(plain.get("training"), Mapping):
-            joined = _measured(plain["training"], plain["search"]["objective"])
+            joined = _measured(plain["training"], decides)
             # In earlier versions fewer objectives joined the metrics.
             if frozen is None or list(frozen.metrics) == joined.get("metrics"):
                 plain["training"] = joined
@@ -218,6 +219,12 @@ def _changed(now: str, recorded: str) -> list[str]:
     if now.rpartition("_")[2] == recorded.rpartition("_")[2]:
         return []
     return [f"{given.spoken(recorded)} is not the function that the run began with: numbers may differ"]
+
+
+def _with(plain: Mapping[str, Any], name: str, **more: Any) -> Any:
+    """A section of a space and what is given besides; what is no section stays, for validation to refuse."""
+    section = to_plain(plain.get(name, {}), asked=True)
+    return {**section, **more} if isinstance(section, Mapping) else section
 
 
 def _name(function: Any) -> str:

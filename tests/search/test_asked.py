@@ -109,6 +109,20 @@ def test_an_objective_joins_the_metrics_that_there_are():
         as_spec(space, objective="val_f1")
 
 
+@pytest.mark.parametrize(
+    ("section", "given"), [("training", {"callbacks": build}), ("search", {"objective": "val_loss"})]
+)
+def test_what_is_given_besides_joins_its_section_if_that_is_one(section, given):
+    space = {"name": "x", "data": {"source": "digits"}, "model": {"family": "mlp", "layers": [0, 1], "units": 4}}
+    space |= {"training": {"epochs": 1}, "search": {"seed": 7}}
+    for none in (None, 3, ["seed"]):
+        with pytest.raises(spaces.SpaceError, match=rf"{section}: found .*; allowed: a mapping"):
+            as_spec({**space, section: none}, **given)
+    made = spaces.load(space)
+    parts = {**space, "training": made.training, "search": made.search}
+    assert as_spec(parts, **given) == as_spec(space, **given) != made
+
+
 def test_what_is_no_function_is_not_given_again(monkeypatch, tmp_path):
     known = asked.Known("__given__:build_0", None, "__given__:callbacks_0")
     monkeypatch.setattr(asked, "_known", lambda directory: known)
