@@ -136,9 +136,12 @@ def safe_names(names: Iterable[str]) -> list[str]:
     return found
 
 
-def without_password(text: str, uri: str) -> str:
-    """A text that quotes the address of a tracker, without the user name and the password that stand in it."""
-    found = _SECRET.match(uri)
+def without_password(text: str, uri: object) -> str:
+    """A text that quotes the address of a tracker, without the user name and the password that stand in it.
+
+    A program may give something else for an address, as a path: what is wrong with it is told all the same.
+    """
+    found = _SECRET.match(str(uri))
     return text if found is None else text.replace(found[1], "")
 
 

@@ -38,6 +38,10 @@ class Run:
 
     directory: Path
 
+    def __post_init__(self) -> None:
+        # A program may give a text, as it may wherever a run is asked for.
+        object.__setattr__(self, "directory", Path(self.directory))
+
     def read(self) -> RunReader:
         """Opens the run store for reading; use it as a context manager. Works while the search is running.
 

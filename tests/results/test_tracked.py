@@ -133,7 +133,8 @@ def test_the_digest_changes_with_the_content(make_run: MakeRun) -> None:
         ("sqlite:////home/a@b/study.db", "sqlite:////home/a@b/study.db"),
         ("//@host", "//@host"),
         ("http://[::1", "http://[::1"),
+        (Path("/home/a@b/study.db"), "/home/a@b/study.db"),
     ],
 )
-def test_no_message_tells_a_password(uri: str, told: str) -> None:
+def test_no_message_tells_a_password(uri: object, told: str) -> None:
     assert without_password(f"{uri}: cannot be written ({uri})", uri) == f"{told}: cannot be written ({told})"

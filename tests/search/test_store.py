@@ -13,6 +13,7 @@ import pytest
 
 from search.errors import DiskError, RunError
 from search.files import layout
+from search.files.rundir import Run
 from search.files.store import Evaluation, RunReader, RunStore
 from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialKind, TrialState
 from tests.search.records import CHECKPOINT, completed, failed, outcome, trial
@@ -48,6 +49,15 @@ def test_everything_comes_back_as_it_was_given(store):
     )  # fmt: skip
     assert isinstance(found.values["nesterov"], bool)
     assert isinstance(found.values["layers"], int)
+
+
+def test_the_directory_of_a_run_may_be_a_text(store):
+    run = Run(str(store.directory))
+    assert run == Run(store.directory)
+    with run.read() as reader:
+        assert reader.trials() == []
+    with run.snapshot() as standing, standing.read() as reader:
+        assert reader.directory == standing.directory == store.directory
 
 
 def test_not_a_number_and_infinity_come_back_and_the_file_stays_json(store):
