@@ -75,7 +75,7 @@ def as_spec(
             f"SearchSpec or a mapping; received {space!r}"
         )
     if data is not None:
-        plain["data"] = {"source": data} if isinstance(data, str) else data
+        plain["data"] = {"source": data} if isinstance(data, str | os.PathLike) else data
     if callbacks is not None:
         plain["training"] = _with(plain, "training", callbacks=callbacks)
     plain = with_references(plain, known)

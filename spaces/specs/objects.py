@@ -103,7 +103,8 @@ def _is_said(value: Any) -> bool:
     """Whether a space file may say it, so that it needs no reference."""
     if isinstance(value, Mapping) and _holds_parts(value):
         return False
-    return _is_text(value) or isinstance(value, BaseModel)
+    # No path says by itself what it leads to: validation names the kinds of files.
+    return _is_text(value) or isinstance(value, BaseModel | os.PathLike)
 
 
 def _is_text(value: Any) -> bool:

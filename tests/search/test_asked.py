@@ -179,6 +179,12 @@ def test_what_another_process_was_given_is_told_whether_there_is_a_run_or_none(m
         asked.require_given(spec, tmp_path)
 
 
+@pytest.mark.parametrize("data", [Path("rows.csv"), {"source": Path("rows.csv")}, "rows.csv"])
+def test_a_file_of_data_is_said_with_its_kind(data):
+    with pytest.raises(spaces.SpaceError, match=r"data\.source: found 'rows\.csv'; allowed: digits, .*\{csv: \.\.\.\}"):
+        as_spec("digits", data=data)
+
+
 def test_one_text_is_one_override_and_so_is_a_key_of_a_mapping():
     wanted = spaces.load("digits", ["training.batch_size=77"])
     assert spaces.load("digits", {"training.batch_size": np.int64(77)}) == wanted
