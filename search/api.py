@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import spaces
 from search.asked import (
@@ -33,7 +33,7 @@ from search.files import layout
 from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
 from search.night.crew import Crew, as_each
-from search.night.options import judged, require_origin, require_width
+from search.night.options import judged, require_origin, require_width, require_word
 from search.night.session import MakeCrew, Options, Session, is_done, may_search_on
 from search.night.views.watching import watched
 from search.phases.schedule import endless
@@ -135,6 +135,7 @@ def run(
         KeyboardInterrupt: It was interrupted; everything is saved.
     """
     require_origin(fork, run_dir)
+    require_word("on_interrupt", on_interrupt, get_args(OnInterrupt))
     count = judged(workers, ray, cpus_per_trial, gpus_per_trial)
     allowed = as_budget(budget, until)
     spec = as_spec(
@@ -219,6 +220,7 @@ def resume(
     Raises:
         TypeError: What is given again is nothing that the run was given, or is no function.
     """
+    require_word("on_interrupt", on_interrupt, get_args(OnInterrupt))
     count = judged(workers, ray, cpus_per_trial, gpus_per_trial)
     found = open_run(run)
     notes = given_again(found, model, data, callbacks)

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from results.errors import ResultError
+from results.errors import OptionError, ResultError
 from results.exporting.metadata import ModelInfo
 from results.exporting.reading.answers import probabilities
 from results.exporting.reading.loading import LoadedModel, Several, load
@@ -96,8 +96,11 @@ def predict(
         One prediction for each row, in the order of the files.
 
     Raises:
-        ResultError: There is no such model or file, or they do not fit; the message names the file.
+        ResultError: There is no such model or file, or they do not fit; the message names the file. Or `broken` is
+            another word.
     """
+    if broken not in get_args(Broken):
+        raise OptionError(f"broken {broken!r}: must be {' or '.join(get_args(Broken))}")
     place = find_model_file(model.directory if isinstance(model, Run) else Path(model))
     known = model_info(place)
     if known is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,16 @@ def _count(workers: Any) -> int | None:
     if count > _MOST_WORKERS:
         raise RunError(f"--workers {workers}: at most {_MOST_WORKERS}")
     return int(count)
+
+
+def require_word(option: str, given: Any, known: Sequence[str]) -> None:
+    """Refuses a word that is none of those known: by another, nobody could say what is meant.
+
+    Raises:
+        RunError: It is none of them.
+    """
+    if given not in known:
+        raise RunError(f"{option} {given!r}: must be {' or '.join(known)}")
 
 
 def require_origin(fork: Any, run_dir: Any) -> None:

@@ -55,6 +55,7 @@ def test_what_is_no_number_of_workers_is_refused_before_a_run_begins(tmp_path, w
         ({"run_dir": "new", "cpus_per_trial": 1e-320}, "--cpus-per-trial .*: must be no less than 0.0001"),
         ({"run_dir": "new", "gpus_per_trial": 1e-9}, "--gpus-per-trial 1e-09: must be no less than 0.0001"),
         ({"run_dir": "new", "ray": "nowhere"}, "--ray nowhere: must be local"),
+        ({"run_dir": "new", "on_interrupt": "Return"}, "on_interrupt 'Return': must be raise or return"),
     ],
 )
 def test_other_options_that_cannot_be_meant_are_too(tmp_path, monkeypatch, asked, told):

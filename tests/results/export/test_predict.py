@@ -197,6 +197,11 @@ def test_what_is_neither_files_nor_rows_is_told(given: Any) -> None:
         _read(given, info, "refuse")
 
 
+def test_what_is_done_about_bad_files_is_one_of_two_words() -> None:
+    with pytest.raises(ResultError, match="broken 'Skip': must be refuse or skip"):
+        results.predict("model.keras", "a.png", broken="Skip")  # type: ignore[arg-type]
+
+
 def test_bad_files_are_named(model: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "shape.npy", np.zeros((3, 9, 9)))
     np.save(tmp_path / "text.npy", np.array(["a"]))
