@@ -24,7 +24,7 @@ from spaces.outside.references import take_anew
 from spaces.reading.overrides import Overrides, apply_overrides, as_texts, path_of
 from spaces.reading.yamlfile import Document
 from spaces.sections.data_section import DataSection, Source
-from spaces.specs.objects import Known, copied, is_builder, with_references
+from spaces.specs.objects import Known, builder_in, copied, is_builder, with_references
 from spaces.specs.plain import to_plain
 from spaces.values.metrics import METRICS, REGRESSION_METRICS, USUAL, task_of
 
@@ -114,9 +114,10 @@ def as_begun(spec: SearchSpec, directory: str | Path) -> SearchSpec:
 
 def changed(space: Any, directory: str | Path | None) -> tuple[str, ...]:
     """What somebody should know of a function that is given for a run that has begun already, a sentence each."""
-    if not is_builder(space) or (recorded := _known(directory).model) is None:
+    model = builder_in(space.get("model") if isinstance(space, Mapping) else space)
+    if model is None or (recorded := _known(directory).model) is None:
         return ()
-    return tuple(_changed(given.keep_function(space), recorded))
+    return tuple(_changed(given.keep_function(model), recorded))
 
 
 def given_again(run: Run, model: Any, data: Any, callbacks: Any) -> tuple[str, ...]:

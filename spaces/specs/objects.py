@@ -78,15 +78,20 @@ def is_builder(value: Any) -> bool:
     )
 
 
+def builder_in(section: Any) -> Any:
+    """What makes the models of a space, where it stands itself in, or as, its section `model`; None: it does not."""
+    if isinstance(section, Mapping):
+        family = section.get("family")
+        section = family.get("python") if isinstance(family, Mapping) else family
+    return section if is_builder(section) else None
+
+
 def _model(section: Any, known: str | None) -> Any:
-    if is_builder(section):
-        return {"family": {"python": _function(section, known)}}
-    if not isinstance(section, Mapping):
+    builder = builder_in(section)
+    if builder is None:
         return section
-    family = section.get("family")
-    if isinstance(family, Mapping) and is_builder(family.get("python")):
-        family = family["python"]
-    return {**section, "family": {"python": _function(family, known)}} if is_builder(family) else section
+    family = {"python": _function(builder, known)}
+    return {**section, "family": family} if isinstance(section, Mapping) else {"family": family}
 
 
 def _data(section: Any, known: str | None) -> Any:

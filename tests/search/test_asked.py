@@ -132,6 +132,20 @@ def test_what_is_no_function_is_not_given_again(monkeypatch, tmp_path):
         asked.given_again(Run(tmp_path), "mymodel:build", None, None)
 
 
+def test_another_function_is_told_wherever_it_stands(monkeypatch, tmp_path):
+    def made(units):
+        return lambda hp: (hp, units)
+
+    recorded = given.reference_for(made(1))
+    monkeypatch.setattr(asked, "_known", lambda directory: asked.Known(recorded, None, None))
+    for space in (lambda model: model, lambda model: {"model": model}, lambda model: {"model": {"family": model}}):
+        assert asked.changed(space(made(1)), tmp_path) == ()
+        (told,) = asked.changed(space(made(2)), tmp_path)
+        assert told == "lambda is not the function that the run began with: numbers may differ"
+    for space in ("digits", {"model": {"family": "mlp"}}, {"model": None}, {}):
+        assert asked.changed(space, tmp_path) == ()
+
+
 @pytest.mark.parametrize("data", ["digits", {"source": {"csv": "a.csv"}}, {"validation": 0.1}])
 def test_data_that_are_only_named_are_not_given_again(monkeypatch, tmp_path, data):
     monkeypatch.setattr(asked, "_known", lambda directory: asked.Known(None, "__given__:data_0", None))
