@@ -45,9 +45,11 @@ def measure(settings: Settings, data: Dataset) -> Speed:
     batch = settings.training.batch_size
     train, validation = data.train.first(_STEPS * batch), data.validation.first(_STEPS * batch)
     train_rows, validation_rows = engines().rows(train, "train"), engines().rows(validation, "validation")
-    if family_of_settings(settings.family).begins_frozen(settings.model):
+    family = family_of_settings(settings.family)
+    if family.begins_frozen(settings.model):
         share = len(train) / len(data.train)
-        return _of_both_phases(settings, data.info, train_rows, validation_rows, share)
+        with family.own_precision():
+            return _of_both_phases(settings, data.info, train_rows, validation_rows, share)
     engine = engines().fresh(settings, data.info, seed=0)
     engine.prepare(train_rows)
     reported = engine.train_epoch(train_rows, 1)

@@ -140,6 +140,9 @@ def _give_rows_place(document: Document, path: tuple[str, ...], applied: Sequenc
     if path[:-1] not in _HELD_OUT or path[-1] not in ROWS_BESIDE:
         return
     rows = document.data["data"][path[-2]]
+    if rows[path[-1]] is None:
+        # It says that it is not there.
+        return
     known = {*ROWS_BESIDE, *(key for beside in ROWS_BESIDE.values() for key in beside)} & set(rows)
     # Groups may be those of folds.
     if any(known <= {key, *beside} for key, beside in ROWS_BESIDE.items()):

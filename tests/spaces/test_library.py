@@ -300,6 +300,7 @@ class TestOverrides:
             ({"group": "who", "size": 0.1}, "folds=4", {"folds": 4, "group": "who"}),
             ({"folds": 5, "pause": False}, "group=who", {"folds": 5, "group": "who", "pause": False}),
             ({"folds": 5}, "folds=4", {"folds": 4}),
+            ({"time": "day"}, "group=null", {"time": "day"}),
         ],
     )
     def test_what_says_otherwise_which_rows_validate_gives_place(
