@@ -19,7 +19,7 @@ from spaces.sections.search_section import Export, Final, KeepCheckpoints, Objec
 from spaces.sections.training_section import NO_CLASSES, OF_CLASSES, TrainingSection, epoch_limits, fewest_frozen
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.resolve import all_settings
-from spaces.values.dimensions import Choice, Value
+from spaces.values.dimensions import Choice, Range, Value
 from spaces.values.metrics import METRICS, bounds_of, direction_of, is_own, reported_name, task_of
 from spaces.values.space import compile_space
 
@@ -365,6 +365,10 @@ def _idle_values(
     phases, epochs = family.phases(settings), settings.training.epochs
     if phases is not None and phases.tuned and phases.frozen >= epochs:
         idle["fine_tune"] = _all_frozen(epochs)
+    if family.two_phases:
+        # A configuration of the search may stand here with all of its values.
+        searched = {name for name in idle if isinstance(getattr(model, name, None), Choice | Range)}
+        idle = {name: message for name, message in idle.items() if name not in searched}
     return found + [problem(said[name], message) for name, message in idle.items() if name in said]
 
 

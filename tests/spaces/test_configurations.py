@@ -643,6 +643,13 @@ def test_a_baseline_may_fine_tune_and_have_copies_where_they_have_an_effect() ->
     early = {"name": "early", "values": {"fine_tune": 0.3, "frozen_epochs": 1}}
     copied = {"name": "copied", "values": {"augmentation_copies": 8, "augmentation_flip": "horizontal"}}
     assert len(spaces.load({**space, "baselines": [tuned, early, copied]}).baselines) == 3
+    # What the search may do, whatever has an effect there.
+    searched = {**_PRETRAINED, "augmentation": {"flip": ["none", "both"]}, "augmentation_copies": [2, 4]}
+    searched |= {"fine_tune": [0.1, 0.3]}
+    again = {"name": "again", "values": {"fine_tune": 0.3, "frozen_epochs": 2, "augmentation_copies": 4}}
+    again["values"] |= {"augmentation_flip": "none"}
+    space |= {"model": searched, "training": {"epochs": 2, "frozen_epochs": [1, 2]}}
+    assert len(spaces.load({**space, "baselines": [again]}).baselines) == 1
 
 
 def test_a_baseline_may_say_that_there_is_none_of_what_could_have_no_effect() -> None:
