@@ -91,8 +91,9 @@ def as_spec(
     if objective is not None:
         decides = _objective(objective)
         plain["search"] = _with(plain, "search", objective=decides)
-        if isinstance(plain.get("training"), Mapping):
-            joined = _measured(plain["training"], decides)
+        training = to_plain(plain.get("training"), asked=True)
+        if isinstance(training, Mapping):
+            joined = _measured(training, decides)
             # In earlier versions fewer objectives joined the metrics.
             if frozen is None or list(frozen.metrics) == joined.get("metrics"):
                 plain["training"] = joined

@@ -110,7 +110,8 @@ def test_an_objective_joins_the_metrics_that_there_are():
 
 
 @pytest.mark.parametrize(
-    ("section", "given"), [("training", {"callbacks": build}), ("search", {"objective": "val_loss"})]
+    ("section", "given"),
+    [("training", {"callbacks": build}), *(("search", {"objective": f"val_{measure}"}) for measure in ("loss", "f1"))],
 )
 def test_what_is_given_besides_joins_its_section_if_that_is_one(section, given):
     space = {"name": "x", "data": {"source": "digits"}, "model": {"family": "mlp", "layers": [0, 1], "units": 4}}
