@@ -263,6 +263,20 @@ def test_what_is_stopped_before_its_second_phase_goes_on_from_there(make, monkey
     assert small.curve(first) + small.curve(rest) == small.curve(whole)
 
 
+def test_a_policy_that_is_set_for_all_layers_is_none_of_what_is_timed(make, monkeypatch):
+    import keras
+
+    from search.executors import timing
+    from spaces.outside.backend import policy_kept
+
+    _, _, settings, data = make()
+    monkeypatch.setattr(timing, "_of_both_phases", lambda *_: keras.config.dtype_policy().name)
+    with policy_kept():
+        keras.config.set_dtype_policy("mixed_float16")
+        assert timing.measure(settings, data) == "float32"
+        assert keras.config.dtype_policy().name == "mixed_float16"
+
+
 @pytest.mark.night
 def test_a_winner_trained_on_all_rows_takes_up_the_features_of_the_parts(make, monkeypatch):
     trainer, job, *_ = make(epochs_to=2)
