@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from spaces.basics.figures import deviation, duration, score
+from spaces.basics.figures import plural as plural
 
 SCORES = ("score", "retrained", "test")
 SPREADS = ("spread", "fold_spread")
@@ -38,11 +39,6 @@ def number(value: float) -> str:
 def numbers(values: Iterable[float]) -> str:
     """Several of them; commas are within them already, as in `123,457; 89,000`."""
     return "; ".join(map(number, values))
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """`1 epoch`, `2 epochs`; `many` where it is not made by an s."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def cell(column: str, value: Any) -> str:

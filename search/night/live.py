@@ -17,7 +17,7 @@ from search.files.checked.door import harmless
 from search.loop.observer import Earlier, Observer
 from search.record.marks import OWN
 from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind
-from spaces.basics.figures import duration, score
+from spaces.basics.figures import duration, plural, score
 
 _LAST_LINES = 6
 # A cluster may train a thousand at a time: more of them than a screen has lines, and dear to draw.
@@ -133,9 +133,14 @@ class Tally:
         return f"{self.done}/{self.expected}" if self.expected and self.done <= self.expected else str(self.done)
 
     @property
-    def progress(self) -> str:
+    def trials(self) -> str:
         """The same in words."""
-        trials = f"{self.count} trials" if self.done or self.expected else ""
+        return f"{self.count} {'trial' if self.count == '1' else 'trials'}"
+
+    @property
+    def progress(self) -> str:
+        """The same with the time."""
+        trials = self.trials if self.done or self.expected else ""
         time = duration(self.elapsed)
         if self.until is not None:
             time = f"{time} of {duration(max(0.0, self.until - self.began))}"
@@ -310,7 +315,7 @@ def finished_line(trial: Trial, outcome: Outcome, objective: str) -> str:
     reached = f"{objective} {score(outcome.score)}, " if outcome.score is not None else ""
     total = trial.epochs_from + len(outcome.epochs)
     why = f" ({outcome.stopped})" if outcome.stopped not in (None, Stop.LENGTH) else ""
-    return f"{name}: {reached}{total} epochs{why}, {duration(outcome.seconds)}  {_value_text(trial)}"
+    return f"{name}: {reached}{plural(total, 'epoch')}{why}, {duration(outcome.seconds)}  {_value_text(trial)}"
 
 
 def _value_text(trial: Trial) -> str:

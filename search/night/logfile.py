@@ -8,6 +8,7 @@ from search.clock import Clock
 from search.files.log import Log
 from search.loop.observer import Observer
 from search.record.trial import Epoch, Outcome, Trial
+from spaces.basics.figures import plural
 
 
 class LogFile(Observer):
@@ -46,7 +47,7 @@ class LogFile(Observer):
             self._log.line(f"    {line}")
 
     def interrupted(self, trial: Trial, outcome: Outcome) -> None:
-        self._log.line(f"{trial.id} interrupted after {len(outcome.epochs)} epochs of this trial")
+        self._log.line(f"{trial.id} interrupted after {plural(len(outcome.epochs), 'epoch')} of this trial")
 
     def message(self, level: str, text: str) -> None:
         self._log.line(f"{level}: {text}")

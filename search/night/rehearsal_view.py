@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.night.rehearsal import CheckedModel, Rehearsal
-from spaces.basics.figures import amount, duration, memory
+from spaces.basics.figures import amount, duration, memory, plural
 from spaces.basics.printable import printable
 from spaces.sections.algorithms import ALGORITHMS
 
@@ -74,7 +74,7 @@ def _cluster(found: Rehearsal) -> list[tuple[str, str]]:
     lines = [
         (
             "cluster",
-            f"{found.cluster['address']}: room for {found.cluster['workers']} workers with "
+            f"{found.cluster['address']}: room for {plural(found.cluster['workers'], 'worker')} with "
             f"{found.cluster['needs']} each",
         )
     ]

@@ -40,3 +40,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 epoch`, `2 epochs`; `many` where it is not made by an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

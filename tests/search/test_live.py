@@ -45,7 +45,7 @@ def test_every_event_is_a_line():
         "search, 3 trials expected",
         "[1/3] 0: val_accuracy 0.7500, 2 epochs, 2.0 s  layers=2 rate=0.001235  best so far",
         "[2/3] 1: failed, nan: loss became nan in epoch 1",
-        "[3/3] article: val_accuracy 0.7000, 1 epochs (early stopping), 1.0 s  layers=2 learning_rate=0.001",
+        "[3/3] article: val_accuracy 0.7000, 1 epoch (early stopping), 1.0 s  layers=2 learning_rate=0.001",
         "2 interrupted; its epochs are saved",
         "warning: trials/0/state.npz: torn [bold]markup[/bold]",
     ]
@@ -82,7 +82,7 @@ def test_final_trainings_go_by_their_ids():
     baseline = trial("candidate-baseline-a-1", TrialKind.CANDIDATE, name="a")
     assert finished_line(baseline, outcome([0.5]), "val_accuracy").startswith("candidate-baseline-a-1: ")
     winner = finished_line(trial("winner-0", TrialKind.WINNER), replace(outcome([]), epochs=(epoch(1),)), "x")
-    assert winner.startswith("winner-0: 1 epochs"), "without validation there is no score"
+    assert winner.startswith("winner-0: 1 epoch,"), "without validation there is no score"
 
 
 def test_long_values_are_cut():
@@ -118,7 +118,7 @@ def test_a_resumed_search_goes_on_from_where_it_was():
     view.finished(trial("8"), outcome([0.6], seconds=3.0))
     assert shown.export_text().splitlines() == [
         "search, 51 trials expected, 40 done before",
-        "[41/51] 8: val_accuracy 0.6000, 1 epochs, 3.0 s  layers=2 learning_rate=0.001",
+        "[41/51] 8: val_accuracy 0.6000, 1 epoch, 3.0 s  layers=2 learning_rate=0.001",
     ]
     tally = Tally("val_accuracy", "max", None)
     tally.resumed(Earlier(40, 2, first, configurations([article])[0]))
@@ -207,7 +207,7 @@ def test_with_a_promised_hour_the_bar_shows_time():
     tally.begin("search", None)
     clock.pass_time(90.0)
     tally.finished(trial("0"), outcome([0.5]))
-    assert (tally.share, tally.progress) == (0.5, "1 min 40 s of 3 min 20 s, 1 trials")
+    assert (tally.share, tally.progress) == (0.5, "1 min 40 s of 3 min 20 s, 1 trial")
     free = Tally("val_accuracy", "max", None, clock)
     free.begin("loading", None)
     assert (free.share, free.progress) == (None, "0.0 s")

@@ -14,7 +14,7 @@ from search.files.checked.door import harmless
 from search.night.live import Tally, TallyView, finished_line
 from search.record.marks import OWN
 from search.record.trial import Epoch, Outcome, Trial
-from spaces.basics.figures import duration, score
+from spaces.basics.figures import duration, plural, score
 
 _LAST_TRIALS, _LAST_MESSAGES, _RUNNING = 6, 4, 8
 _SECONDS_BETWEEN = 1.0
@@ -125,12 +125,12 @@ class NotebookView(TallyView):
     def _text(self) -> str:
         tally = self._tally
         best = "" if tally.best is None else f", best {tally.objective} {score(tally.best)} by {tally.best_name}"
-        return f"{tally.phase or 'starting'}: {tally.done} trials done{best} ({self._directory})"
+        return f"{tally.phase or 'starting'}: {plural(tally.done, 'trial')} done{best} ({self._directory})"
 
     def _bar(self) -> str:
-        tally, share, words = self._tally, self._tally.share, f"{self._tally.count} trials"
+        tally, share, words = self._tally, self._tally.share, self._tally.trials
         if tally.until is not None:
-            words = f"{duration(max(0.0, tally.until - self._clock.now()))} left · {tally.done} trials"
+            words = f"{duration(max(0.0, tally.until - self._clock.now()))} left · {plural(tally.done, 'trial')}"
         if share is None:
             return words
         filled = f'<span style="display:block;height:100%;width:{100 * share:.1f}%;background:#4878a8"></span>'
