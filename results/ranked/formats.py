@@ -107,8 +107,8 @@ def csv_text(table: Table) -> str:
 
 
 def json_text(table: Table) -> str:
-    """A list of objects, one per row, with null for missing values and no NaN."""
-    return json.dumps([table.shown(row) for row in table.rows], indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """A list of objects, one per row, with null for missing values and no NaN; in ASCII, which every encoding has."""
+    return json.dumps([table.shown(row) for row in table.rows], indent=2, allow_nan=False) + "\n"
 
 
 def finite_only(data: Any) -> Any:

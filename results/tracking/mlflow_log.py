@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -263,12 +263,16 @@ def _store_files(client: MlflowClient, run_id: str, directory: Path) -> int:
 
 @contextmanager
 def _less_talk() -> Iterator[None]:
-    """Without MLflow's progress messages about its database; warnings are shown."""
+    """Without MLflow's progress messages about its database, and the addresses that it prints of each run on a server.
+
+    Warnings are shown.
+    """
     logger = logging.getLogger("mlflow")
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
-        yield
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            yield
     finally:
         logger.setLevel(level)
 

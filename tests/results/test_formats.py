@@ -74,6 +74,15 @@ def test_json_is_a_list_of_objects_without_nan(make_run: MakeRun) -> None:
     assert found[-1]["score"] is None
 
 
+def test_json_is_whole_on_an_output_that_lacks_signs() -> None:
+    names = ["größe", "文字", "😀", "a\x9bb"]
+    text = json_text(Table(("name",), tuple({"name": name} for name in names)))
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace")
+    output.write(text)
+    output.flush()
+    assert [row["name"] for row in json.loads(output.buffer.getvalue())] == names  # type: ignore[attr-defined]
+
+
 def test_markdown_escapes_what_would_be_markup() -> None:
     lines = markdown_text(HOSTILE).splitlines()
     assert lines[:2] == ["| name | x |", "| --- | ---: |"]

@@ -14,7 +14,7 @@ import pytest
 
 from results.errors import ResultError
 from results.ranked.ranking import rows
-from results.tracking.mlflow_log import Logged, log_mlflow
+from results.tracking.mlflow_log import Logged, _less_talk, log_mlflow
 from search.errors import RunError
 from search.files.store import RunStore
 from search.record.trial import Outcome, TrialKind
@@ -47,6 +47,12 @@ def children(client: Any, done: Logged) -> dict[str, Any]:
     named = {run.info.run_name: run for run in found}
     assert len(named) == len(found), "nothing is there twice"
     return named
+
+
+def test_what_mlflow_prints_of_a_server_is_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    with _less_talk():
+        print("🏃 View run at: http://localhost:5000/#/experiments/1/runs/2")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_round_trip(make_run: MakeRun, client: Any, server: str) -> None:
