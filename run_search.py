@@ -259,7 +259,7 @@ def check(
         output = sys.stdout
 
         def tell(found: Any) -> None:
-            with redirect_stdout(output):
+            with redirect_stdout(output), _as_far_as_read():
                 if format == "json":
                     print(plain_json(found.to_json()))
                 else:
@@ -300,12 +300,12 @@ def status(
         _expect_many_records()
         while True:
             found = results.status(run)
-            console = _out()
-            if watch and console.is_terminal:
-                console.clear()
             if format == "json":
                 print(plain_json(found, indent=None if watch else 2), flush=True)
             else:
+                console = _out()
+                if watch and console.is_interactive:
+                    console.clear()
                 show_status(found, console)
             if not (watch and found["active"]):
                 return
@@ -476,7 +476,8 @@ def predict(
 
         skip: Literal["refuse", "skip"] = "skip" if broken == "skip" else "refuse"
         found = results.predict(model, files, inputs=MOST if grid is not None else 0, broken=skip)
-        write_predictions(found, _out(), chosen, output)
+        with _as_far_as_read():
+            write_predictions(found, _out(), chosen, output)
         if grid is not None:
             draw_grid(found, grid)
 
@@ -553,6 +554,9 @@ def console() -> None:
 
 def main() -> None:
     """What the console command does; ends with `SystemExit`."""
+    from spaces.basics.streams import open_closed
+
+    open_closed()
     # Outside of a search, whose own handler saves first, these end a command as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -671,6 +675,11 @@ def _output_apart() -> AbstractContextManager[Any]:
     return redirect_stdout(sys.stderr)
 
 
+def _as_far_as_read() -> AbstractContextManager[Any]:
+    """Shows what the reader of a pipe still takes: when they have seen enough, what follows it is done all the same."""
+    return suppress(BrokenPipeError)
+
+
 def _expect_many_records() -> None:
     """Lets the collector look for cycles less often: a long run is 100,000 records without any."""
     import gc
@@ -719,7 +728,8 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
     if ended.reason == "interrupted":
         _say(f"stopped and saved; go on with: run-search resume {quote(str(directory))}", quiet)
         raise typer.Exit(INTERRUPTED)
-    table()
+    with _as_far_as_read():
+        table()
     _say(ended.headline, quiet)
     if ended.page is not None:
         _say(f"report: {ended.page}", quiet)
@@ -776,7 +786,7 @@ def _followed(directory: Path, spec: Any, allowed: Any, quiet: bool) -> Iterator
     view_console = _err()
     view = make_view(view_console, spec.objective.name, spec.objective.direction, allowed.promised, began)
     try:
-        if view_console.is_terminal:
+        if view_console.is_interactive:
             view.phase("loading", None)
         yield [follows, view]
     finally:

@@ -180,6 +180,12 @@ def test_status(run):
     one_error(call("status", run, "--format", "csv"), 2, "--format csv: must be one of rich, json")
 
 
+def test_a_status_for_programs_has_nothing_beside_it(run):
+    shown = call("status", run, "--watch", "--format", "json", FORCE_COLOR="1")
+    assert json.loads(shown.stdout)["run"] == str(run)
+    assert "\x1b[2J" not in call("status", run, "--watch", FORCE_COLOR="1").stdout
+
+
 def test_compare(run, make_run):  # noqa: F811
     shown = call("compare", run, make_run("second", seed=5))
     assert shown.exit_code == 0
@@ -491,6 +497,57 @@ def test_a_pipe_without_a_reader_changes_no_exit_code(run, closed, arguments, co
     assert ended.returncode == code
     assert not ended.stdout
     assert not ended.stderr
+
+
+def test_a_reader_that_has_seen_enough_ends_nothing_that_is_still_to_be_done(run, monkeypatch, tmp_path):
+    def closed(*_, **__):
+        raise BrokenPipeError
+
+    def checked(spec, found, **_):
+        seen = SimpleNamespace(fails=True)
+        found(seen)
+        return seen
+
+    monkeypatch.setattr("results.ranked.formats.write", closed)
+    monkeypatch.setattr("search.night.rehearsal_view.show", closed)
+    monkeypatch.setattr("results.predicting.output.write_predictions", closed)
+    monkeypatch.setattr("nightshift.check", checked)
+    unverified = Morning(Run(run), "done", "best of all", None, ("export: not verified",))
+    monkeypatch.setattr("results.morning.night", lambda *_, **__: unverified)
+    monkeypatch.setattr("results.predict", lambda *_, **__: ["cat"])
+    drawn = []
+    monkeypatch.setattr("results.predicting.grid.draw_grid", lambda *given: drawn.append(given))
+    night = call("resume", run)
+    assert night.exit_code == 1
+    assert "best of all" in night.stderr
+    assert call("check", "digits", "--quick").exit_code == 1
+    grid = tmp_path / "grid.png"
+    assert call("predict", run, "cat.png", "--grid", grid).exit_code == 0
+    assert drawn == [(["cat"], grid)]
+
+
+_CLOSED = """
+import json, os, subprocess, sys
+told, root = sys.argv[1:]
+sys.path.insert(0, root)
+import run_search
+sys.argv = ["run-search", "--version"]
+try:
+    run_search.main()
+except SystemExit as ended:
+    sys.stderr.flush()
+    there = "import os\\nfor number in range(3): os.fstat(number)"
+    child = subprocess.run([sys.executable, "-c", there]).returncode
+    with open(told, "w") as file:
+        json.dump([ended.code, file.fileno() > 2, child], file)
+"""
+
+
+def test_streams_that_are_closed_give_their_numbers_to_no_file(tmp_path):
+    told = tmp_path / "told"
+    ways = 'exec "$0" "$@" <&- >&- 2>&-'
+    subprocess.run(["sh", "-c", ways, sys.executable, "-c", _CLOSED, str(told), str(ROOT)], check=False)
+    assert json.loads(told.read_text(encoding="utf-8")) == [0, True, 0]
 
 
 FULL = Path("/dev/full")

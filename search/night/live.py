@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a live view on a terminal, plain lines elsewhere."""
+"""What a person sees while a run goes on: a live view on a terminal that can draw anew, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make_view(
         began: Unix time at which the command began; None: now.
     """
     tally = Tally(objective, direction, until, began=began)
-    return LiveView(console, tally) if console.is_terminal else PlainLines(console, tally)
+    return LiveView(console, tally) if console.is_interactive else PlainLines(console, tally)
 
 
 class Tally:

@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from typing import IO, Any
+
+
+def open_closed() -> None:
+    """Opens to nowhere what this process was given closed, as by `2>&-`; those that it starts have it open too.
+
+    A file would get its number, and in it would stand what libraries write there past Python, or nothing could be
+    sent there at all.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free is that of the stream.
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nowhere, True)
+            stream = os.fdopen(nowhere, mode, encoding="utf-8", errors="backslashreplace")
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
 
 
 def let_go(stream: IO[str]) -> None:

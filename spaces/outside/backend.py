@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from spaces.basics.streams import open_closed
+
 # Keras imports them, where they are installed, for parts that no training uses: a third of its own loading time, and
 # 80 MB of memory.
 _DISPENSABLE = ("matplotlib", "sklearn")
@@ -17,6 +19,7 @@ _X86 = ("x86_64", "amd64")
 @contextmanager
 def engines_silent() -> Iterator[None]:
     """Inside, nothing reaches the standard error stream of the process, not even what is written past Python."""
+    open_closed()
     sys.stderr.flush()
     kept = os.dup(2)
     try:

@@ -217,8 +217,17 @@ def test_with_a_promised_hour_the_bar_shows_time():
 
 
 def test_a_terminal_gets_the_live_view_a_pipe_plain_lines():
-    assert isinstance(make_view(console(force_terminal=True), "val_accuracy", "max"), LiveView)
+    able = console(force_terminal=True, _environ={"TERM": "xterm"})
+    assert isinstance(make_view(able, "val_accuracy", "max"), LiveView)
     assert isinstance(make_view(console(force_terminal=False), "val_accuracy", "max"), PlainLines)
+
+
+def test_what_cannot_be_drawn_anew_gets_plain_lines_whatever_colours_it_has():
+    dumb = console(force_terminal=True, _environ={"TERM": "dumb"})
+    coloured = Terminal(file=io.StringIO(), _environ={"FORCE_COLOR": "1", "TERM": "xterm"})
+    assert coloured.is_terminal
+    for shown in (dumb, coloured):
+        assert isinstance(make_view(shown, "val_accuracy", "max"), PlainLines)
 
 
 def test_the_live_view_shows_what_is_running_and_what_is_best():

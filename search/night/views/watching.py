@@ -30,7 +30,7 @@ def watched(directory: Path, objective: Objective, until: float | None, *, quiet
         return
     if in_notebook():
         view = NotebookView(directory, Tally(objective.name, objective.direction, until), output())
-    elif console.is_terminal:
+    elif console.is_interactive:
         view = make_view(console, objective.name, objective.direction, until)
     else:
         yield []
