@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from results.ranked.finalists import finalists
@@ -11,6 +12,7 @@ from results.ranked.ranking import Source, finite
 from results.ranked.sample import sampled
 from results.text import visible
 from results.verdicts.advice import Advice, advise
+from search.files.checked.agreement import incomplete
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations, ranked
 from spaces.basics.errors import Problem, dotted
@@ -18,11 +20,16 @@ from spaces.families import family_of
 from spaces.values.dimensions import Choice, Range
 
 if TYPE_CHECKING:
-    from spaces import SearchSpec
+    from spaces import SearchSpec, Settings
 
 _FINALISTS = 3
 _NEXT = "-next"
 _MAY_BE_IDLE = (("data",), ("model",), ("training",), ("baselines",))
+# Of how a configuration is trained, what every one of a space has alike, or the machine.
+_OF_THE_SPACE = (
+    "epochs", "early_stopping", "stop_when", "metrics", "callbacks", "precision", "folds", "fold_epochs", "fold_bars",
+    "fold_offsets",
+)  # fmt: skip
 
 
 def next_space(run: Source) -> str:
@@ -80,7 +87,7 @@ def next_spec(
             spec = changed
             notes.append(f"{one.setting}: {one.message}")
     for configuration in best:
-        spec = _legal(_with_baseline(_plain(spec), configuration, name)) or spec
+        spec = _with_finalist(spec, configuration, name) or spec
     data = _plain(spec)
     data["name"] = name if name.endswith(_NEXT) else name[: LONGEST_NAME - len(_NEXT)] + _NEXT
     data["search"]["seed"] = (spec.search.seed + 1) % 2**32
@@ -175,11 +182,41 @@ def _best(run: Run) -> list[Configuration]:
     return [c for c in chosen if not c.baseline and c.score is not None]
 
 
-def _with_baseline(data: dict[str, Any], configuration: Configuration, space: str) -> dict[str, Any]:
+def _with_finalist(spec: SearchSpec, configuration: Configuration, space: str) -> SearchSpec | None:
+    """The space with one baseline more; None where that is not legal, or would be another model.
+
+    What a fork has taken over is of another space, which may have fixed other things.
+    """
+    import spaces
+    from spaces.specs.configurations import unsaid
+
+    if not configuration.evidence:
+        return _legal(_with_baseline(_plain(spec), configuration, {}, space))
+    if incomplete(configuration.settings):
+        return None
+    settings = spaces.Settings.from_json(configuration.settings)
+    found = _legal(_with_baseline(_plain(spec), configuration, unsaid(spec, settings), space))
+    if found is None:
+        return None
+    made = spaces.configure_baseline(found, found.baselines[-1])
+    return found if _is_same_model(made, settings) else None
+
+
+def _is_same_model(made: Settings, settings: Settings) -> bool:
+    """Whether both train the same model alike, for however long: that follows from the space, as what is measured."""
+    protocol = {name: getattr(settings.training, name) for name in _OF_THE_SPACE}
+    # A function is given what trains its model too.
+    same = all(made.model.get(name) == value for name, value in settings.model.items())
+    return made.family == settings.family and same and replace(made.training, **protocol) == settings.training
+
+
+def _with_baseline(
+    data: dict[str, Any], configuration: Configuration, besides: Mapping[str, Any], space: str
+) -> dict[str, Any]:
     baselines = data.get("baselines", [])
     name = f"{space}-{configuration.name}"
     while name in {baseline["name"] for baseline in baselines}:
         name += "-again"
-    values = {key: finite(value) for key, value in configuration.values.items()}
+    values = {key: finite(value) for key, value in {**configuration.values, **besides}.items()}
     data["baselines"] = [*baselines, {"name": name, "values": values}]
     return data

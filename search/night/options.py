@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -107,10 +108,14 @@ def require_word(option: str, given: Any, known: Sequence[str]) -> None:
 
 
 def require_origin(fork: Any, run_dir: Any) -> None:
-    """Refuses a fork of no run: both are run directories, or None.
+    """Refuses a fork of no run, or into that run itself: both are run directories, or None.
 
     Raises:
-        RunError: There is a new one, and no old one.
+        RunError: There is a new one, and no old one, or they are the same.
     """
-    if fork is not None and run_dir is None:
+    if fork is None:
+        return
+    if run_dir is None:
         raise RunError("--fork NEW needs --run-dir OLD, the run to learn from")
+    if os.path.realpath(fork) == os.path.realpath(run_dir):
+        raise RunError(f"--fork {fork}: is the run to learn from, which stays as it is; give a new run directory")

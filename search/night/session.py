@@ -362,6 +362,18 @@ class Session:
         if changed:
             store.put_meta(sources=family_of(self._spec.model).sources(self._spec))
 
+    def _tell_origin(self, store: RunStore, observer: Observer) -> None:
+        """Tells what a fork begins with, and of which files of the user's that was made which say otherwise now."""
+        origin = self._options.fork
+        evidence = store.trials(TrialKind.EVIDENCE) if origin is not None else []
+        if origin is None or not evidence:
+            return
+        observer.message("info", f"{len(evidence)} finished trials taken over from {origin.directory}")
+        with origin.read() as reader:
+            recorded = reader.meta("sources", {})
+        for file in changed_sources(self._spec, recorded):
+            observer.message("warning", f"{origin.directory}: {doubt(file)}")
+
     def _work(self, store: RunStore, data: Dataset, horizon: Horizon, reading: tuple[float, float]) -> None:
         clock, spec = self._clock, self._spec
         curves = TensorBoardWriter(
@@ -403,9 +415,7 @@ class Session:
                 on_event(doubt)
             for model in self._doubts:
                 observer.message("warning", f"{model.name}: {model.problem}")
-            if self._options.fork is not None and (evidence := store.trials(TrialKind.EVIDENCE)):
-                origin = self._options.fork.directory
-                observer.message("info", f"{len(evidence)} finished trials taken over from {origin}")
+            self._tell_origin(store, observer)
             housekeeping.sweep(self._directory, store)
             if store.meta("until") is not None and not self._budget.limited:
                 observer.message("info", "the time that was promised for this run is over: it goes on without a limit")

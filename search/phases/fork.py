@@ -18,6 +18,7 @@ from search.files.rundir import Run, data_info, require_inside
 from search.files.store import RunStore
 from search.phases.proposer import scored_alike
 from search.phases.sources import followed
+from search.record.beginning import changed_files
 from search.record.configuration import configurations
 from search.record.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
 from spaces import DataInfo, SearchSpec
@@ -40,7 +41,8 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
 
     Raises:
         RunError: The runs differ in their data, in their objective, or in the loss where that is the objective, so that
-            scores cannot be compared, or a trial is damaged, or runs code that the space does not name.
+            scores cannot be compared, or in a file that models are made of, or a trial is damaged, or runs code that
+            the space does not name.
         DiskError: A checkpoint cannot be copied.
     """
     require_inside(old.directory)
@@ -49,6 +51,8 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
             mine, theirs = store.meta(fact), reader.meta(fact)
             if mine.get("fingerprint", mine) != theirs.get("fingerprint", theirs):
                 raise RunError(f"{old.directory}: has another {name}; its scores say nothing about this run")
+        if changed := changed_files(reader.meta("files", {}), store.meta("files", {})):
+            raise RunError(f"{old.directory}: {changed[0]}: is not the file that its models are made of")
         ended = [
             trial
             for trial in reader.trials(TrialKind.SEARCH, TrialKind.EVIDENCE)
@@ -119,6 +123,9 @@ def _copied(origin: Path, outcome: Outcome, target: Path) -> Checkpoint | None:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(origin / best.file, target / name)
     except OSError as error:
+        if not (origin / best.file).is_file():
+            # A search that goes on there has deleted it meanwhile.
+            return None
         raise DiskError(f"{target / name}: cannot be written ({error.strerror or error})") from error
     return replace(best, file=name)
 

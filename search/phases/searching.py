@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from search.budget import Budget, Deadline
 from search.files.checked.agreement import incomplete
@@ -18,8 +18,11 @@ from search.phases.sources import SearchSource
 from search.record.configuration import Configuration, configurations
 from search.record.marks import COUNTED
 from search.record.standing import Standing, most_needed
-from search.record.trial import TrialKind
-from spaces import DataInfo, SearchSpec
+from search.record.trial import Scalar, TrialKind
+from spaces import DataInfo, SearchSpec, Settings
+from spaces.specs.configurations import unsaid
+from spaces.values.setting import field_of
+from spaces.values.space import Hyperparameter, holds
 
 _MOVED = 1.0
 """Seconds by which the end has to move for somebody to be told."""
@@ -201,5 +204,27 @@ class Searching:
                 left_out = f"{len(taught) - len(left)} of {len(known)} configurations of other runs"
                 self._warn(f"the search learns nothing from {left_out}: {why}")
             taught = left
+        searched = spec.space.hyperparameters
         for configuration in taught:
-            asked.learn(configuration.values, proposer.telling_epochs(configuration))
+            asked.learn(_in_space(spec, searched, configuration), proposer.telling_epochs(configuration))
+
+
+def _in_space(
+    spec: SearchSpec, searched: Iterable[Hyperparameter], configuration: Configuration
+) -> Mapping[str, Scalar]:
+    """The values of a configuration of another run, with what that one had fixed of what is searched here.
+
+    What was one value for all layers there is that of each.
+    """
+    values = dict(configuration.values)
+    known: Mapping[str, Scalar] | None = None
+    for one in searched:
+        if one.name in values or not holds(one.conditions, values):
+            continue
+        if known is None:
+            known = unsaid(spec, Settings.from_json(configuration.settings))
+        field = field_of(one.name)
+        value = known.get(one.name, known.get(field, values.get(field)))
+        if value is not None:
+            values[one.name] = value
+    return values

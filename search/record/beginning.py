@@ -68,7 +68,7 @@ def require_files(spec: SearchSpec, recorded: Mapping[str, str]) -> None:
     Raises:
         DataError: One has other contents.
     """
-    if changed := _changed(recorded, family_of(spec.model).files(spec)):
+    if changed := changed_files(recorded, family_of(spec.model).files(spec)):
         raise DataError(f"{changed[0]}: is not the file that this run began with; its models are made of that")
 
 
@@ -79,7 +79,7 @@ def changed_sources(spec: SearchSpec, recorded: Mapping[str, str]) -> tuple[str,
         spec: The space file.
         recorded: The run's fact `sources`.
     """
-    return _changed(recorded, family_of(spec.model).sources(spec))
+    return changed_files(recorded, family_of(spec.model).sources(spec))
 
 
 def doubt(source: str) -> str:
@@ -87,6 +87,11 @@ def doubt(source: str) -> str:
     return f"{source} has changed since the run began: its models may not be those that are ranked here"
 
 
-def _changed(recorded: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
-    """Files with other digests; runs of earlier versions have not recorded all of them."""
+def changed_files(recorded: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
+    """Files with other digests; runs of earlier versions have not recorded all of them.
+
+    Args:
+        recorded: Digests by file, as a run has recorded them.
+        found: As they are now.
+    """
     return tuple(file for file, digest in found.items() if recorded.get(file, digest) != digest)

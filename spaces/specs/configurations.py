@@ -19,8 +19,8 @@ from spaces.specs.checks import undirected
 from spaces.specs.objects import copied
 from spaces.specs.resolve import all_settings, configuration
 from spaces.specs.spec import SearchSpec
-from spaces.values.dimensions import Value
-from spaces.values.setting import ByWord, field_of
+from spaces.values.dimensions import Fixed, Value
+from spaces.values.setting import ByWord, Setting, field_of
 from spaces.values.space import Hyperparameter, count, draw, extreme
 
 
@@ -69,12 +69,51 @@ def fixed(spec: SearchSpec, settings: Settings) -> dict[str, Any]:
     told = set(map(field_of, settings.values))
     found: dict[str, Any] = {}
     for setting in all_settings(spec.model, spec.training, epochs=True):
-        name, default = setting.field, setting.default
-        default = default.choose(complete) if isinstance(default, ByWord) else default
+        name, default = setting.field, _default(setting, complete)
         value = complete.get(name, default)
         if name not in told and value not in (default, ()):
             found[name] = list(value) if isinstance(value, tuple) else value
     return found
+
+
+def unsaid(spec: SearchSpec, settings: Settings) -> dict[str, Value]:
+    """What a configuration of another space is besides its values, as far as this space does not say the same.
+
+    Args:
+        spec: the space.
+        settings: those of the configuration. What a function of the user's asks for is not known, and of another
+            family, or of how long it trains, nothing is told.
+
+    Returns:
+        Value by name, as a baseline has it: of all layers (`units`), or where these differ of each (`units_0`).
+    """
+    if settings.family != spec.family:
+        return {}
+    complete: dict[str, Any] = {**settings.model, **vars(settings.training)}
+    told, users_code = set(map(field_of, settings.values)), family_of(spec.model).users_code
+    found: dict[str, Value] = {}
+    for setting in all_settings(spec.model, spec.training, epochs=False):
+        name, dimension = setting.field, setting.dimension
+        if name in told or name not in complete or (dimension is None and users_code):
+            continue
+        said = _default(setting, complete) if dimension is None else None
+        if isinstance(dimension, Fixed) and not dimension.when:
+            # What is left to each machine is no difference.
+            said = dimension.value if dimension.asked is None else complete[name]
+        layers = complete[name] if isinstance(complete[name], tuple) else (complete[name],)
+        if all(value == said for value in layers):
+            continue
+        if all(value == layers[0] for value in layers):
+            found[name] = layers[0]
+        else:
+            found |= {f"{name}_{index}": value for index, value in enumerate(layers)}
+    return found
+
+
+def _default(setting: Setting, complete: Mapping[str, Any]) -> Any:
+    """The default of a setting beside all others; None: it has none, or none for this word."""
+    default = setting.default
+    return default.defaults.get(str(complete.get(default.setting))) if isinstance(default, ByWord) else default
 
 
 def require_directions(spec: SearchSpec) -> None:

@@ -18,11 +18,12 @@ from results.verdicts.rules import Searched, at_edge, never_won
 from search.files.store import RunReader
 from search.record import folds
 from search.record.configuration import Configuration, configurations
-from search.record.trial import Epoch, Stop, TrialState
+from search.record.trial import Epoch, Stop, TrialKind, TrialState
 from spaces.specs.plain import to_plain
 from spaces.values.dimensions import Choice, Range
 from spaces.values.kinds import Kind
 from tests.results.conftest import SPACE
+from tests.search.records import trial
 
 MakeRun = Callable[..., Path]
 Values = Mapping[str, Any]
@@ -350,6 +351,37 @@ def test_no_change_may_alter_a_baseline(make_run: MakeRun) -> None:
     after, notes = next_spec_of(fixed, [change], [])
     assert notes == []
     assert after.training.learning_rate == fixed.training.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("changes", "stated"),
+    [
+        ({}, {}),
+        ({"model.dropout": {"min": 0.0, "max": 0.5}}, {"dropout": 0.2}),
+        ({"model.layers": {"min": 1, "max": 3}, "training.batch_size": 64}, {"layers": 2, "batch_size": 32}),
+        (
+            {"training.optimizer": ["adam", "sgd"], "training.momentum": {"min": 0.8, "max": 0.99}},
+            {"optimizer": "adam"},
+        ),
+        ({"training.loss": "categorical_crossentropy"}, None),
+    ],
+)
+def test_what_a_fork_has_taken_over_becomes_a_baseline_with_what_its_own_space_had_fixed(
+    changes: Values, stated: Values | None
+) -> None:
+    earlier = spaces.load({
+        "name": "night", "data": {"source": "digits"},
+        "model": {"family": "mlp", "layers": 2, "units": {"shared": [16, 32]}, "dropout": 0.2},
+        "training": {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 32, "epochs": 5},
+    })  # fmt: skip
+    settings = spaces.configure(earlier, {"units": 32})
+    one = trial("old-3", TrialKind.EVIDENCE, values=settings.values, settings=settings.to_json())
+    (best,) = configurations([one])
+    after, _ = next_spec_of(spaces.load(earlier, changes), [], [best])
+    assert [baseline.values for baseline in after.baselines] == ([] if stated is None else [{"units": 32, **stated}])
+    for baseline in after.baselines:
+        made = spaces.configure_baseline(after, baseline)
+        assert (made.model, made.training) == (settings.model, settings.training)
 
 
 def cnn(training: Values, **model: Any) -> spaces.SearchSpec:

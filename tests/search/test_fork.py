@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from search.files import layout
 from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run
 from search.files.store import RunStore
+from search.night.session import Options, Session
 from search.phases.fork import take_over
 from search.phases.searching import Searching
 from search.phases.sources import SearchSource
@@ -145,6 +147,34 @@ def test_a_fork_of_a_fork_keeps_both_runs_apart(tmp_path, old):
         assert (tmp_path / "third" / copied.file).read_bytes() == b"weights"
 
 
+def test_weights_that_a_search_deletes_meanwhile_are_not_taken_over(tmp_path, old, monkeypatch):
+    def deleted(source, target):
+        source.unlink()
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(source))
+
+    monkeypatch.setattr("search.phases.fork.shutil.copyfile", deleted)
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        assert take_over(old, store, SPEC) == 2
+        assert [(t.outcome.score, t.outcome.best) for t in store.trials()] == [(0.5, None), (0.7, None)]
+
+
+def test_a_fork_is_told_of_files_that_are_others_by_now(tmp_path, old):
+    (tmp_path / "mine.py").write_text("def build(hp): ...\n")
+    reference = f"{tmp_path / 'mine.py'}:build"
+    spec = spaces.load({**to_plain(SPEC), "model": {"family": {"python": reference}}, "baselines": []})
+    with RunStore(old.directory) as store:
+        store.put_meta(files={"/b/net.keras": "0a"}, sources={str(tmp_path / "mine.py"): "0a", "/elsewhere.py": "0a"})
+    with RunStore.create(tmp_path / "new", {**FACTS, "files": {"/b/net.keras": "0b"}}) as store:
+        with pytest.raises(RunError, match=r"old: /b/net\.keras: is not the file that its models are made of"):
+            take_over(old, store, SPEC)
+        store.put_meta(files={"/b/net.keras": "0a"})
+        take_over(old, store, SPEC)
+        told = Listener()
+        Session(tmp_path / "new", spec, Options(fork=old))._tell_origin(store, told)
+    assert told.texts[0] == f"2 finished trials taken over from {old.directory}"
+    assert [text.split(": ")[1].split(" since")[0] for text in told.warnings] == [f"{tmp_path / 'mine.py'} has changed"]
+
+
 def test_a_kill_in_the_middle_of_a_fork_leaves_no_run(tmp_path, old, monkeypatch):
     class Killed(BaseException):
         pass
@@ -218,6 +248,21 @@ def test_curves_of_schedules_of_another_length_are_ranked_and_say_nothing_to_the
         )
     assert taught[2:] == ["folded same"]
     assert observer.texts[2:] == [learns_nothing(4, "they were not cross-validated"), learns_nothing(1, length)]
+
+
+def test_what_an_earlier_run_had_fixed_is_learnt_where_it_is_searched_now(tmp_path):
+    spec = simulation.space("freeze-thaw")
+    fixed = {"model.units": {"shared": [16, 32]}, "model.dropout": 0.2, "training.optimizer": "sgd"}
+    earlier = spaces.load(spec, {**fixed, "training.momentum": 0.9})
+    found = spaces.configure(earlier, {"layers": 2, "units": 32})
+    taught = []
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        store.begin(trial("old-0", TrialKind.EVIDENCE, values=found.values, settings=found.to_json()))
+        store.finish("old-0", outcome([0.5]), 1.0)
+        learner = SimpleNamespace(learn=lambda values, _: taught.append(values))
+        Searching(spec, store, Budget(), Listener())._teach(learner)
+    fixed_there = {"units_0": 32, "units_1": 32, "dropout": 0.2, "optimizer": "sgd", "momentum": 0.9}
+    assert taught == [{"layers": 2, "units": 32, **fixed_there}]
 
 
 def test_a_search_says_that_it_learns_nothing_from_runs_without_its_objective(tmp_path):

@@ -47,6 +47,7 @@ def test_what_is_no_number_of_workers_is_refused_before_a_run_begins(tmp_path, w
     ("asked", "told"),
     [
         ({"fork": "new"}, "--fork NEW needs --run-dir OLD"),
+        ({"run_dir": "old", "fork": "./old/"}, "--fork ./old/: is the run to learn from, which stays as it is"),
         ({"run_dir": "new", "cpus_per_trial": float("nan")}, "--cpus-per-trial nan: must be above 0"),
         ({"run_dir": "new", "cpus_per_trial": 8000}, "--cpus-per-trial 8000: must be above 0, at most 4096"),
         ({"run_dir": "new", "workers": 10**30}, "--workers 10*: at most 10000"),
