@@ -53,6 +53,7 @@ from spaces.data.stored.rows import close_below
 from spaces.families import family_of
 from spaces.outside.user_code import contained
 from spaces.reading.yamlfile import read_text
+from spaces.sections.data_section import Source, is_path
 from spaces.specs.configurations import require_asked, require_directions
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
@@ -241,20 +242,49 @@ class Session:
     def _load(self, begun: DataInfo | None) -> tuple[Dataset, tuple[float, float]]:
         """The data, which the models can take, and from when to when they were read."""
         started = self._clock.now()
-        data = spaces.load_data(self._spec, begun, self._directory / layout.ROWS)
+        try:
+            data = spaces.load_data(self._spec, begun, self._directory / layout.ROWS)
+        except spaces.DataError as error:
+            if begun is None or (moved := self._moved()) is None:
+                raise
+            raise spaces.DataError(f"{error}; {moved}") from error
         reading = started, self._clock.now()
         family = family_of(self._spec.model)
         self._notes = [*family.require(self._spec, data.info), *(family.advice(self._spec) if begun is None else ())]
         return data, reading
 
+    def _moved(self) -> str | None:
+        """How a run goes on whose data are not where they were, in words; None: they are there, or no files."""
+        source = self._spec.data.source
+        if not isinstance(source, Source) or not is_path(source.kind) or os.path.exists(source.location):
+            return None
+        directory, space = quote(str(self._directory)), quote(str(self._directory / layout.SPACE))
+        return (
+            f"if the data are in another place by now, `run-search run {space} --run-dir {directory} --set "
+            f"data.source.{source.kind}=PATH` goes on with them"
+        )
+
     def _require_ours(self) -> DataInfo:
-        """What the run found its rows to be, of one that is neither damaged nor of another space file."""
+        """What the run found its rows to be, of one that is neither damaged nor of another space file.
+
+        How its trials were chosen, none of them tells: with another algorithm the rest would be chosen at random.
+        """
         run = Run(self._directory)
         require_inside(self._directory)
         with RunReader(self._directory, snapshot=True, strict=True) as reader:
             reader.require_sound()
             trials, info = reader.trials(), data_info(reader)
+            chosen_by = {key: reader.meta(key) for key in ("algorithm", "seed")}
         require_agreement(run, trials)
+        says = run.spec.search
+        now = {key: getattr(says, key) for key in chosen_by}
+        edited = [f"search.{key}: {was} -> {now[key]}" for key, was in chosen_by.items() if was not in (None, now[key])]
+        if edited:
+            raise RunError(
+                f"{self._directory}: its {layout.SPACE} has been edited since the run began; {'; '.join(edited)}. With "
+                "what stood there the run goes on; `run SPACE --run-dir RUN --fork NEW_RUN_DIR` begins a run of "
+                "another space with what this one has found out"
+            )
         return info
 
     def _is_done(self) -> bool:

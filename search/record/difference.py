@@ -11,6 +11,7 @@ from typing import Any
 
 import spaces
 from spaces import SearchSpec
+from spaces.sections.data_section import is_path
 from spaces.specs.plain import to_plain
 
 # Keys that say how much is searched, what happens afterwards and where rows are, never what a finished trial means.
@@ -43,7 +44,10 @@ def between(before: SearchSpec, after: SearchSpec) -> list[Change]:
     """The differences between two spaces, by key, in the order of the keys."""
     old, new = _flat(to_plain(before)), _flat(to_plain(after))
     changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    return [Change(key, old.get(key), new.get(key), _compatible(key)) for key in sorted(changed)]
+    return [
+        Change(key, old.get(key), new.get(key), _compatible(key) or (key in old and key in new and _is_place(key)))
+        for key in sorted(changed)
+    ]
 
 
 def asked(spec: SearchSpec) -> dict[str, str]:
@@ -67,6 +71,12 @@ def as_made(spec: SearchSpec, begun: SearchSpec, recorded: Mapping[str, str]) ->
 
 def _compatible(key: str) -> bool:
     return any(key == allowed or key.startswith(f"{allowed}.") for allowed in _COMPATIBLE)
+
+
+def _is_place(key: str) -> bool:
+    """Whether it says where the rows are: that they are the same is seen from themselves, not from their place."""
+    holder, _, kind = key.rpartition(".")
+    return holder == "data.source" and is_path(kind)
 
 
 def _flat(plain: Any, prefix: str = "") -> dict[str, Any]:

@@ -27,6 +27,7 @@ from search.phases import evaluation
 from search.phases.schedule import Planned
 from tests.search import small
 from tests.search.simulation import SimulatedClock
+from tests.search.test_door import DATA
 
 USERS = ("data/photos/a.jpg", "trials/patient-7/scan.csv", "rows/x.bin", "features/f.npy", "space.yaml", "export/m")
 
@@ -120,6 +121,29 @@ def test_of_a_run_that_is_done_nothing_is_announced_to_go_on(tmp_path, phase):
     holds = f"""printf '{{"host": "here", "pid": %d}}' $$ > '{tmp_path / layout.LOCK}'; sleep 0.5"""
     night = detached.start(["/bin/sh", "-c", holds], tmp_path, 30.0)
     assert (night is None) == (phase == "done")
+
+
+@pytest.mark.parametrize("edited", ["search.algorithm=random", "search.seed=4"])
+def test_a_run_whose_own_file_says_now_that_its_trials_are_chosen_otherwise_does_not_go_on(tmp_path, edited):
+    objective = {"name": "val_accuracy", "direction": "max"}
+    facts = {"data": DATA, "objective": objective, "algorithm": "hyperband", "seed": 3}
+    RunStore.create(tmp_path, facts).close()
+    for changes in ([], ["search.max_trials=9"]):
+        (tmp_path / layout.SPACE).write_text(spaces.dump(spaces.load(small.spec(), changes)))
+        Session(tmp_path, small.spec(), Options())._require_ours()
+    key, _, value = edited.partition("=")
+    (tmp_path / layout.SPACE).write_text(spaces.dump(spaces.load(small.spec(), [edited])))
+    with pytest.raises(RunError, match=f"has been edited since the run began; {key}: {facts[key[7:]]} -> {value}"):
+        Session(tmp_path, small.spec(), Options())._require_ours()
+
+
+def test_a_run_whose_data_are_not_where_they_were_says_how_it_goes_on(tmp_path):
+    spec = small.spec(data={"source": {"npz": str(tmp_path / "gone.npz")}})
+    for begun, told in ((None, False), (spaces.DataInfo.from_json(DATA["info"]), True)):
+        with pytest.raises(spaces.DataError, match=r"gone\.npz") as refused:
+            Session(tmp_path, spec, Options())._load(begun)
+        how = f"run-search run {tmp_path / layout.SPACE} --run-dir {tmp_path} --set data.source.npz=PATH"
+        assert (how in str(refused.value)) is told
 
 
 @pytest.mark.parametrize("name", ["venv/bin/python", "trials/0"])

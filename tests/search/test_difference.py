@@ -37,6 +37,16 @@ def test_what_may_change_in_a_run_and_what_may_not(changed, text, compatible):
     assert found.compatible is compatible
 
 
+def test_the_same_rows_may_be_in_another_place_by_now():
+    def at(**source):
+        return small.spec(data={"source": source})
+
+    (moved,) = between(at(csv="/a.csv"), at(csv="/b.csv"))
+    assert (str(moved), moved.compatible) == ("data.source.csv: /a.csv -> /b.csv", True)
+    others = between(at(csv="/a.csv"), at(npz="/a.npz")) + between(at(python="a:rows"), at(python="b:rows"))
+    assert [change.compatible for change in others] == [False] * 3
+
+
 def test_every_change_is_named():
     found = between(small.spec(), small.spec(search={"seed": 4, "max_trials": 7}, training={"batch_size": 8}))
     assert [c.key for c in found] == ["search.max_trials", "search.seed", "training.batch_size"]
