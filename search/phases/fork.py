@@ -29,7 +29,8 @@ from spaces.values.metrics import is_own
 def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
     """Copies the finished search trials of another run, with the checkpoints of their best epochs.
 
-    Without these where the rows are prepared otherwise in the new run: its models could not answer with such weights.
+    Without these where the rows are prepared otherwise in the new run, or code of the user's has changed that builds
+    the models: those of the new run could not answer with such weights.
 
     Args:
         old: The run to learn from; the same data and the same objective.
@@ -60,6 +61,7 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
         ]
         # Weights are of rows as they were prepared there: scaled, or with targets on another scale.
         prepared_alike = _preparation(data_info(reader), spec) == _preparation(data_info(store), spec)
+        built_alike = not changed_files(reader.meta("sources", {}), store.meta("sources", {}))
     # What had no epoch before the time was up is no configuration of the old table either.
     shown = {configuration.id for configuration in configurations(ended)}
     finished = [trial for trial in ended if trial.configuration in shown]
@@ -71,7 +73,7 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
                 f"{old.directory}: has another loss; its {spec.objective.name} says nothing about that of this run"
             )
     for trial in finished:
-        _copy(old.directory, trial, store, spec, with_weights=prepared_alike)
+        _copy(old.directory, trial, store, spec, with_weights=prepared_alike and built_alike)
     return len(finished)
 
 

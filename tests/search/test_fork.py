@@ -78,6 +78,15 @@ def test_weights_of_a_run_that_noted_less_of_the_same_rows_are_taken_over(tmp_pa
         assert (tmp_path / "new" / store.trials()[0].outcome.best.file).read_bytes() == b"weights"
 
 
+@pytest.mark.parametrize(("digest", "kept"), [("0a", True), ("0b", False)])
+def test_weights_are_of_the_code_that_built_their_model(tmp_path, old, digest, kept):
+    with RunStore(old.directory) as store:
+        store.put_meta(sources={"/mine.py": "0a"})
+    with RunStore.create(tmp_path / "new", {**FACTS, "sources": {"/mine.py": digest}}) as store:
+        assert take_over(old, store, SPEC) == 2
+        assert (store.trials()[0].outcome.best is not None) is kept
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours", "alike"),
     [("mse", "mae", False), ("auto", "mae", False), ("auto", "mse", True), ("auto", "categorical_crossentropy", True)],
