@@ -38,6 +38,7 @@ class Cells:
         dialect: how a text file writes it; None for other files.
         notes: what was left out or guessed.
         index: the names of columns that were the index of the DataFrame that was written.
+        categories: the names of columns that are categories to pandas, whatever their cells look like.
     """
 
     frame: pd.DataFrame | ParquetFrame
@@ -45,6 +46,7 @@ class Cells:
     dialect: Dialect | None
     notes: tuple[str, ...]
     index: tuple[str, ...] = ()
+    categories: frozenset[str] = frozenset()
 
     @property
     def written(self) -> Written | None:
@@ -195,7 +197,7 @@ def apart(held: ParquetFrame, path: Path) -> Cells:
         DataError: as for `named`.
     """
     _check_names(held.columns, len(held), path)
-    return Cells(held, path, None, (), held.index)
+    return Cells(held, path, None, (), held.index, held.categories)
 
 
 def named(frame: pd.DataFrame, path: Path, dialect: Dialect | None, notes: tuple[str, ...]) -> Cells:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -11,7 +12,11 @@ from spaces.data.tables.columns import Array
 from spaces.data.tables.numbers import is_missing
 
 ISO = "ISO8601"
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+# The day of the week says nothing that the date does not, and moments without a time zone are in this one anyway.
+_SPARE = re.compile(
+    r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+|\s+(?:UTC|GMT)$", re.IGNORECASE
+)
 
 
 def _timed(*days: str) -> tuple[str, ...]:
@@ -69,10 +74,13 @@ def find_format(cells: Sequence[str], *, day_first: bool, numbers: bool = False)
 
 
 def days(cells: Sequence[str], form: str) -> Array:
-    """Days since the beginning of 1970 for each cell; NaN where it is missing or not written in that format."""
+    """Days since the beginning of 1970 for each cell; NaN where it is missing or not written in that format.
+
+    An English day of the week before it, and `UTC` or `GMT` behind it, are passed over.
+    """
     import pandas as pd
 
-    texts = [None if is_missing(cell) else cell.strip() for cell in cells]
+    texts = [None if is_missing(cell) else _SPARE.sub("", cell.strip()) for cell in cells]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice on formats, which is not for our users
         read = pd.to_datetime(pd.Series(texts, dtype=object), format=form, errors="coerce", utc=True)

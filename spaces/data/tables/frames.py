@@ -71,7 +71,8 @@ class FrameReader:
         column_names(frames, where)
         counts = {name: len(frame) for name, frame in frames.items()}
         whole = pd.concat(frames.values(), ignore_index=True)
-        cells = named(whole, Path(where), None, ())
+        categories = frozenset(name for frame, _ in found.values() for name in _categorical(frame))
+        cells = replace(named(whole, Path(where), None, ()), categories=categories)
         labels = self._labels({name: y for name, (_, y) in found.items()}, counts, where)
         raw = understand(cells, self.options, self.task, self.known, labels)
         ends = np.cumsum(list(counts.values()))
@@ -125,6 +126,14 @@ def _names(given: Any, y: Array) -> tuple[str, ...]:
 def _is_bare(frame: pd.DataFrame) -> bool:
     """Whether all cells are numbers."""
     return all(kind.kind in "biuf" for kind in frame.dtypes) and not bool(frame.isna().to_numpy().any())
+
+
+def _categorical(frame: pd.DataFrame) -> list[str]:
+    """The names of the columns that are categories to pandas, be they words or numbers."""
+    import pandas as pd
+
+    found = zip(names_of(frame), frame.dtypes, strict=True)
+    return [name for name, kind in found if isinstance(kind, pd.CategoricalDtype)]
 
 
 def cells_of(frame: pd.DataFrame, where: str, wanted: Collection[str]) -> Cells:

@@ -50,12 +50,13 @@ class Reader:
         """Cells read as numbers of one column, as for `numbers.parse`."""
         return numbers.parse(words, self.decimal, self.otherwise, counts, literal=self.literal)
 
-    def understand(self, name: str, wanted: Kind | None) -> tuple[Column, Array]:
+    def understand(self, name: str, wanted: Kind | None, *, categorical: bool = False) -> tuple[Column, Array]:
         """A column and its values: numbers, days, or the numbers of its words; NaN where nothing is given.
 
         Args:
             name: of the column.
             wanted: what the user says that it is.
+            categorical: whether it is known to hold no numbers, though its cells may look like some.
 
         Raises:
             DataError: its cells are neither one thing nor the other, or not what is wanted.
@@ -65,6 +66,8 @@ class Reader:
             return Column(name, "boolean", values=("False", "True")), series.to_numpy(dtype=np.float64)
         if series.dtype.kind == "M" and wanted in (None, "date"):
             return self._moments(name, series)
+        if series.dtype.kind in "iuf" and wanted is None and categorical:
+            wanted = "category"
         if series.dtype.kind in "iuf" and wanted in (None, "number"):
             return self._plain_numbers(name, series.to_numpy(dtype=np.float64))
         codes, words = factorized(as_words(series))
@@ -72,7 +75,8 @@ class Reader:
         if wanted is not None:
             column, values = self._read(name, wanted, words, counts, codes)
             return column, values[codes]
-        column, values = self._read(name, self._kind(name, words, counts, codes), words, counts, codes)
+        kind = self._kind(name, words, counts, codes, categorical=categorical)
+        column, values = self._read(name, kind, words, counts, codes)
         if column.kind in ("category", "text") and _look_like_numbers(words, counts):
             note = (
                 "its cells look like numbers with words around them; if they are, write the numbers alone (`number` "
@@ -81,17 +85,35 @@ class Reader:
             column = replace(column, notes=(*column.notes, note))
         return column, values[codes]
 
-    def _kind(self, name: str, words: list[str], counts: Array, codes: Array) -> Kind:
+    def _kind(self, name: str, words: list[str], counts: Array, codes: Array, *, categorical: bool) -> Kind:
         spelled = [numbers.unwrapped(word) for word in words]
         given = np.array([not numbers.is_missing(word) for word in spelled], dtype=bool)
         if not given.any():
             return "category"
         if _boolean_words([word for word, here in zip(words, given, strict=True) if here]) is not None:
             return "boolean"
+        if not categorical and self._holds_numbers(name, words, counts, codes, given):
+            return "number"
+        wanted = [word for word, here in zip(spelled, given, strict=True) if here]
+        form, unread, _ = dates.find_format(wanted, day_first=self.otherwise == ",")
+        if form is not None:
+            if not unread:
+                return "date"
+            if not categorical and unread <= (1 - _NEARLY_ALL) * len(wanted):
+                unknown = given & ~np.isfinite(dates.days(spelled, form))
+                self._refuse(name, "dates", "date", words, counts, codes, unknown)
+        if not categorical:
+            self._refuse_surrounded(name, words, counts, codes, given)
+        distinct, many = len(wanted), counts[given].sum() / 2
+        long = sum(len(word.split()) for word in wanted) >= _WORDS_OF_TEXT * distinct
+        return "text" if distinct > max(_FEW_WORDS, many) and long else "category"
+
+    def _holds_numbers(self, name: str, words: list[str], counts: Array, codes: Array, given: Array) -> bool:
+        """Whether all cells that give something are numbers; refuses a column of which nearly all are."""
         read = self.parse(words, counts)
         fitting = given & ~read.misfits
         if fitting.sum() == given.sum():
-            return "number"
+            return True
         # Written in two ways, all may be numbers though no way reads them all.
         other = numbers.parse(words, "," if read.decimal == "." else ".", unit=read.unit, strict=False)
         either = fitting | (given & ~other.misfits)
@@ -101,18 +123,7 @@ class Reader:
         if (share >= _HALF and many) if read.unit else (share >= _NEARLY_ALL or (share >= _MANY and many)):
             self._refuse_mixed(name, read, counts, codes, words)
             self._refuse(name, "numbers", "number", words, counts, codes, read.misfits & given)
-        wanted = [word for word, here in zip(spelled, given, strict=True) if here]
-        form, unread, _ = dates.find_format(wanted, day_first=self.otherwise == ",")
-        if form is not None:
-            if not unread:
-                return "date"
-            if unread <= (1 - _NEARLY_ALL) * len(wanted):
-                unknown = given & ~np.isfinite(dates.days(spelled, form))
-                self._refuse(name, "dates", "date", words, counts, codes, unknown)
-        self._refuse_surrounded(name, words, counts, codes, given)
-        distinct, many = len(wanted), counts[given].sum() / 2
-        long = sum(len(word.split()) for word in wanted) >= _WORDS_OF_TEXT * distinct
-        return "text" if distinct > max(_FEW_WORDS, many) and long else "category"
+        return False
 
     def _refuse(
         self, name: str, what: str, kind: str, words: list[str], counts: Array, codes: Array, misfits: Array

@@ -167,7 +167,7 @@ def understand(
         if name in dropped or name in targets or name == weight:
             continue
         wanted = next((kind for kind in KINDS if kind == options.columns.get(name)), None)
-        column, read = reader.understand(name, wanted)
+        column, read = reader.understand(name, wanted, categorical=name in cells.categories)
         if np.isnan(read).all() and not column.values:
             dropped[name] = "no cell gives anything"
             continue

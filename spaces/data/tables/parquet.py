@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ class ParquetFrame:
         columns: the names, in their order.
         texts: the names of those that hold text.
         index: the names of those that were no columns for pandas, which wrote the file, but the index.
+        categories: the names of those that were categories for pandas, whatever their cells look like.
 
     Raises:
         DataError: it is no such file, or pyarrow is not there.
@@ -70,7 +72,9 @@ class ParquetFrame:
             raise _no_table(path, error) from error
         self._fields = [field.name for field in self._file.schema_arrow]
         self.columns = [printable(name) for name in self._fields]
-        self.index = tuple(printable(name) for name in _index(self._file.schema_arrow) if name in self._fields)
+        told = _told(self._file.schema_arrow)
+        self.index = tuple(printable(name) for name in _index(told) if name in self._fields)
+        self.categories = frozenset(printable(name) for name in _categorical(told) if name in self._fields)
         self.texts = tuple(printable(field.name) for field in self._file.schema_arrow if _is_text(field.type))
 
     def __len__(self) -> int:
@@ -105,12 +109,28 @@ class ParquetFrame:
             raise _no_table(self._path, error) from error
 
 
-def _index(schema: Any) -> list[str]:
+def _told(schema: Any) -> dict[str, Any]:
+    """What pandas, if it wrote the file, says of the DataFrame."""
     try:
         described = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-        return [name for name in described.get("index_columns", ()) if isinstance(name, str)]
-    except (ValueError, AttributeError, TypeError, RecursionError):  # what is not pandas' own says nothing
-        return []
+    except (ValueError, RecursionError):  # what is not pandas' own says nothing
+        return {}
+    return described if isinstance(described, dict) else {}
+
+
+def _index(told: Mapping[str, Any]) -> list[str]:
+    return [name for name in _listed(told, "index_columns") if isinstance(name, str)]
+
+
+def _categorical(told: Mapping[str, Any]) -> list[str]:
+    columns = [one for one in _listed(told, "columns") if isinstance(one, dict)]
+    names = [one.get("field_name") for one in columns if one.get("pandas_type") == "categorical"]
+    return [name for name in names if isinstance(name, str)]
+
+
+def _listed(told: Mapping[str, Any], key: str) -> list[Any]:
+    found = told.get(key)
+    return found if isinstance(found, list) else []
 
 
 def _no_table(path: Path, error: Exception) -> DataError:

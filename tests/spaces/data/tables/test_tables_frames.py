@@ -131,6 +131,20 @@ def test_a_column_without_a_cell_in_one_part_is_missing_there(frame):
     assert len(held.validation) == 9
 
 
+def test_what_pandas_calls_categories_is_no_number(frame):
+    zones = [1, 2, 3] * (ROWS // 3)
+    words = pd.Categorical([str(zone) if zone < 3 else "3 or more" for zone in zones])
+    frame = frame.assign(zone=pd.Categorical(zones), rooms_too=words)
+    held = load({"source": frame, "target": "sold"})
+    assert [kinds(held)[name] for name in ("zone", "rooms_too", "rooms")] == ["category", "category", "number"]
+    (encoding,) = (one for one in held.info.encodings if one.name == "zone")
+    assert encoding.values == ("1", "2", "3")
+    plain = frame.assign(zone=zones)
+    np.testing.assert_array_equal(held_rows(plain, held.info, "rows"), held_rows(frame, held.info, "rows"))
+    assert kinds(load({"source": frame, "target": "sold", "columns": {"zone": "number"}}))["zone"] == "number"
+    assert load({"source": frame, "target": "zone"}).info.class_names == ("1", "2", "3")
+
+
 @pytest.mark.parametrize("kind", ["int64", "uint64", "Int64"])
 def test_whole_numbers_that_are_names_keep_all_their_digits(frame, kind):
     frame["id"] = pd.array(2**60 + np.arange(ROWS) % 3, dtype=kind)

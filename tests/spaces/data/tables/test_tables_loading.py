@@ -437,6 +437,10 @@ def test_a_column_called_as_parquet_files_begin_is_text(path: Path) -> None:
         (["01/31/20 17:30", "02/01/20 01:00"], "%m/%d/%y %H:%M"),
         (["31.01.2020 5:30 PM", "01.02.2020 1:00 AM"], "%d.%m.%Y %I:%M %p"),
         (["Jan 31, 2020 17:30", "Feb 1, 2020 01:00"], "%b %d, %Y %H:%M"),
+        (["2020-01-31 17:30:00 UTC", "2020-02-01 01:00:00 UTC"], "ISO8601"),
+        (["Fri, 31 Jan 2020 17:30:00 GMT", "Sat, 01 Feb 2020 01:00:00 GMT"], "%d %b %Y %H:%M:%S"),
+        (["Friday, January 31, 2020 5:30 PM", "Saturday, February 1, 2020 1:00 AM"], "%B %d, %Y %I:%M %p"),
+        (["01/31/2020 17:30:00.000", "02/01/2020 01:00:00.000"], "%m/%d/%Y %H:%M:%S.%f"),
     ],
 )
 def test_dates_have_times_in_any_usual_spelling(path: Path, cells: list[str], form: str) -> None:
@@ -566,6 +570,16 @@ def test_parquet_as_pandas_writes_it(tmp_path: Path, name: str) -> None:
     assert list(columns(named)) == ["a", "__index_level_0__"]
     with pytest.raises(DataError, match="column 'emb' holds values of type list"):
         load_table(path, TableOptions(), "regression")
+
+
+def test_what_pandas_calls_categories_is_no_number_in_a_parquet_file(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    zones = np.arange(20) % 2 + 1
+    frame = pd.DataFrame({"zone": pd.Categorical(zones), "word": pd.Categorical(zones.astype(str)), "y": zones * 1.5})
+    frame.to_parquet(tmp_path / "t.parquet")
+    raw = load_table(tmp_path / "t.parquet", TableOptions(), "regression")
+    assert kinds(raw) == {"zone": "category", "word": "category"}
+    assert columns(raw)["zone"].values == columns(raw)["word"].values == ("1", "2")
 
 
 def test_texts_without_a_common_word_leave_no_input(path: Path) -> None:
