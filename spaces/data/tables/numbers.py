@@ -16,7 +16,9 @@ Decimal = Literal[".", ","]
 
 MISSING = frozenset(
     ("", "?", "-", "--", "–", "—", ".", "..", "...", "na", "n/a", "n.a.", "#n/a", "#na", "nan", "null", "none", "nil",
-     "missing", "unknown", "not available")
+     "missing", "unknown", "not available",
+     # As databases and pandas write it.
+     "\\n", "(null)", "<na>", "#n/a n/a", "-nan", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
 )  # fmt: skip
 """Cells, in lower case, that stand for no value in a column of numbers or dates."""
 

@@ -32,6 +32,12 @@ def test_numbers_are_read(cells: list[str], expected: list[float]) -> None:
     np.testing.assert_array_equal(parse(cells, None).values, expected)
 
 
+@pytest.mark.parametrize("cell", ["\\N", "(null)", "[NULL]", "<NA>", "#N/A N/A", "-nan", "1.#IND"])
+def test_what_programs_write_for_no_value_is_missing(cell: str) -> None:
+    read = parse([cell, "5"], None)
+    assert (read.values.tolist()[1], read.misfits.tolist()) == (5, [False, False])
+
+
 @pytest.mark.parametrize(
     "cell", ["1-2", "A1", "12B", "1.2.3", "1,2,3", "10:30", "%", "$", "inf", "1_00", "0x10", "1 2"]
 )
