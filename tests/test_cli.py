@@ -663,6 +663,11 @@ def test_a_detached_night_survives_its_terminal(tmp_path):
     night = int(stdout.split()[1])
     assert os.getsid(night) == night
     assert "run-search status run --watch" in stdout
+    log = tmp_path / "run/log.txt"
+    # Once it trains, it listens to signals.
+    while not (log.exists() and " epoch 1 " in log.read_text()):
+        os.kill(night, 0)
+        time.sleep(0.1)
     shown = json.loads(call("status", tmp_path / "run", "--format", "json").stdout)
     assert shown["active"]
     os.kill(night, signal.SIGTERM)

@@ -130,10 +130,11 @@ def test_depth_and_length_are_bounded() -> None:
 
 @pytest.mark.parametrize("text", ["9" * 9990 + "x", "'" + "\\" * 9990, "`" * 9990, "9_" * 4990 + "."])
 def test_no_text_takes_long(text: str) -> None:
-    start = time.perf_counter()
+    # Of this process: others may keep it waiting.
+    start = time.process_time()
     with pytest.raises(ResultError):
         where(text, ROW)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 @settings(max_examples=200, deadline=None)

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -119,13 +118,14 @@ def test_where_the_kernel_cannot_say_the_process_counts(tmp_path, monkeypatch):
     assert not is_held(tmp_path)
 
 
-def test_who_only_asks_is_in_nobodys_way(tmp_path):
+def test_who_only_asks_is_in_nobodys_way(tmp_path, monkeypatch):
     (tmp_path / layout.LOCK).touch()
-    asking = os.open(tmp_path / layout.LOCK, os.O_RDONLY)
-    fcntl.flock(asking, fcntl.LOCK_SH)
-    threading.Timer(0.02, os.close, [asking]).start()
+    asking = [os.open(tmp_path / layout.LOCK, os.O_RDONLY)]
+    fcntl.flock(asking[0], fcntl.LOCK_SH)
+    # It is done with asking while the lock is waited for.
+    monkeypatch.setattr("search.files.lock.time.sleep", lambda _: os.close(asking.pop()))
     with RunLock(tmp_path):
-        pass
+        assert asking == []
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):

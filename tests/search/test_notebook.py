@@ -124,6 +124,7 @@ ns.run(build, data=rows, max_trials=2, overrides=small, run_dir="other", workers
 
 
 @pytest.mark.night
+@pytest.mark.timeout(900)
 def test_a_notebook_shows_one_view_the_run_its_table_and_its_report(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     sources = [SEARCH, RUN, "run.table()", "run.report(png=False)", "run.best_model().count_params()", INTERRUPT]

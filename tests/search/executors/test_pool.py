@@ -79,9 +79,11 @@ def test_what_a_training_prints_is_no_data_of_the_search(make_pool, capfd):
 
 
 def test_workers_train_side_by_side(make_pool):
-    pool = make_pool(2)
-    done = finish(pool, *(pool.submit(job(f"slow {i}", epochs_to=8), nothing) for i in range(4)))
-    assert len({outcome.epochs[0].metrics["pid"] for outcome in done}) == 2
+    pool, done = make_pool(2), []
+    # How long the second one takes to start is up to the machine.
+    while len({outcome.epochs[0].metrics["pid"] for outcome in done}) < 2:
+        done += finish(pool, *(pool.submit(job(f"slow {len(done) + i}", epochs_to=8), nothing) for i in range(4)))
+        assert len(done) < 100, "one of them trains everything"
 
 
 def test_where_there_are_several_workers_one_more_trial_may_wait(make_pool):
@@ -136,9 +138,14 @@ def test_a_worker_killed_from_outside_while_it_trains(make_pool):
         if told == [1, 2]:
             os.kill(pool.processes[0], signal.SIGKILL)
 
-    (outcome,) = finish(pool, pool.submit(job("slow", epochs_to=6), kill))
-    assert [epoch.number for epoch in outcome.epochs] == [1, 2, 3, 4, 5, 6]
-    assert told == [1, 2, 1, 2, 3, 4, 5, 6]
+    (outcome,) = finish(pool, pool.submit(job("slow", epochs_to=12), kill))
+    everything = list(range(1, 13))
+    assert [epoch.number for epoch in outcome.epochs] == everything
+    first, again = told[:-12], told[-12:]
+    assert again == everything
+    # What it has told before the signal reaches it is up to the machine.
+    assert 2 <= len(first) < 12
+    assert first == everything[: len(first)]
 
 
 def test_an_idle_worker_that_is_killed_is_replaced(make_pool):
@@ -217,7 +224,9 @@ def test_where_no_more_workers_can_be_started_those_that_are_there_go_on(make_po
 def test_a_trial_that_hangs_past_its_deadline_is_ended_and_those_that_wait_are_not_begun(make_pool, monkeypatch):
     monkeypatch.setattr(pools, "LATE", 0.3)
     pool = make_pool()
-    soon = Deadline(monotonic=time.monotonic() + 5.0)
+    # How long a worker takes to start is up to the machine, and no part of the time.
+    assert finish(pool, pool.submit(job("a"), nothing))[0].failure is None
+    soon = Deadline(monotonic=time.monotonic() + 2.0)
     hanging, waiting = (pool.submit(job("hangs", deadline=soon), nothing) for _ in range(2))
     hung, late = finish(pool, hanging, waiting)
     assert (hung.stopped, hung.failure, hung.epochs) == (Stop.DEADLINE, None, ())
@@ -287,7 +296,7 @@ def test_a_hang_while_building_is_ended_by_the_limit_of_the_trial(make_pool, mon
 def test_a_slow_trial_that_keeps_within_its_epochs_does_not_hang(make_pool, monkeypatch):
     monkeypatch.setattr(pools, "_GRACE", 0.2)
     pool = make_pool()
-    (outcome,) = finish(pool, pool.submit(job("slow", epochs_to=20, seconds_per_epoch=0.3), nothing))
+    (outcome,) = finish(pool, pool.submit(job("slow", epochs_to=20, seconds_per_epoch=0.7), nothing))
     assert outcome.failure is None
     assert len(outcome.epochs) == 20
 
