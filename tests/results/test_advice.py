@@ -141,7 +141,9 @@ def test_a_search_that_likes_ends_has_its_best_there_for_that_alone(make_run: Ma
 
 def test_every_message_is_a_sentence_with_its_numbers(make_run: MakeRun) -> None:
     run = make_run(configurations=60, promotions=False, score=upper_edge, seed=5)
-    for advice in results.advise(run):
+    found = results.advise(run)
+    assert found
+    for advice in found:
         assert advice.message[0].isdigit() or advice.message[0].islower()
         assert any(character.isdigit() for character in advice.message)
 

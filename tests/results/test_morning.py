@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,6 +64,17 @@ def test_the_command_is_called_however_a_run_ends(
     run = make_run(winner=False, evaluate=False)
     [line] = ended(run, raising(error), tmp_path / "heard")
     assert line.startswith(f"{reason}|digits {reason}: best val_accuracy 0.9")
+
+
+def test_it_is_called_when_everything_is_done(make_run: MakeRun, tmp_path: Path) -> None:
+    run, heard = make_run(), tmp_path / "heard"
+
+    def export(*_: Any, **__: Any) -> Any:
+        return SimpleNamespace(files=(), unfit=(), left_out=())
+
+    morning = night(lambda: Run(run), run, on_finish=TELL.format(heard), export=export, report=lambda *_, **__: run)
+    assert (morning.reason, morning.problems) == ("done", ())
+    assert heard.read_text().startswith("done|digits done: winner ")
 
 
 def test_it_is_called_too_where_there_is_no_run_yet(tmp_path: Path) -> None:

@@ -247,6 +247,16 @@ def test_a_full_disk_is_told_as_one_wherever_a_run_writes(tmp_path, monkeypatch)
                 write()
 
 
+def test_a_disk_that_would_lose_a_run_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    def unfit(_):
+        raise RunError("this disk has no file locks")
+
+    monkeypatch.setattr("search.night.session.require_fit", unfit)
+    with pytest.raises(RunError, match="no file locks"):
+        begin(tmp_path / "run")
+    assert not layout.is_run(tmp_path / "run")
+
+
 def test_the_log_takes_names_that_are_no_text(tmp_path):
     log = Log(tmp_path, SystemClock())
     log.line("caf\udce9.png")

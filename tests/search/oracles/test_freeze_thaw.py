@@ -157,12 +157,14 @@ def test_a_running_configuration_is_not_given_out_again(loop):
 
 
 def test_continuations_are_announced_as_continuable(loop):
-    searched = freeze_thaw(loop.space())
+    searched, continued = freeze_thaw(loop.space()), 0
     for _ in range(60):
         before = searched.continuable()
         (trial,) = train(loop, searched, 1)
         parent = trial.hyperparameters.values.get("tuner/trial_id")
         assert parent is None or parent in before
+        continued += parent is not None
+    assert continued > 3
 
 
 def test_every_trial_says_why(loop):
