@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# Tests read what goes to a pipe, whatever the terminal or the service that they are started from says of colours and
+# widths. Typer asks for some of it when it is imported.
+for _name in (
+    "COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "LINES", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH", "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+):  # fmt: skip
+    os.environ.pop(_name, None)
 
 
 @pytest.fixture(scope="session")
