@@ -376,8 +376,9 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
 
         A stock tuner says nothing of them either: there it ends as Keras Tuner's own do while nothing has completed.
         """
-        completed = any(trial.status == TrialStatus.COMPLETED for trial in self.trials.values())
-        if self._directory is not None and not completed:
+        if self._directory is None:
+            return
+        if not any(trial.status == TrialStatus.COMPLETED for trial in self.trials.values()):
             super()._check_consecutive_failures()
 
     def _compute_values_hash(self, values: Values) -> str:

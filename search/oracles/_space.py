@@ -5,13 +5,14 @@ is inactive. The hyperparameters are in an order in which a condition's parent a
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spaces.values.of_keras_tuner import from_keras_tuner
-from spaces.values.space import Hyperparameter, holds
+from spaces.values.space import Condition, Hyperparameter, holds
 
 from ._columns import Floats, Ints, column
 
@@ -205,20 +206,37 @@ class Space:
     def prune(self, codes: Floats) -> Floats:
         """The configurations with NaN wherever a hyperparameter is inactive; `codes` has a code everywhere."""
         codes = codes.copy()
-        for index, hp in enumerate(self.hyperparameters):
-            for condition in hp.conditions:
+        for index, required in enumerate(self._required):
+            for allowed in required:
                 met = np.zeros(len(codes), dtype=bool)
-                for parent, other in enumerate(self.hyperparameters[:index]):
-                    if other.name == condition.name:
-                        allowed = [self.columns[parent].code(v) for v in condition.values]
-                        exact = [
-                            code
-                            for code, v in zip(allowed, condition.values, strict=True)
-                            if not np.isnan(code) and self.columns[parent].value(code) == v
-                        ]
-                        met |= np.isin(codes[:, parent], exact)
+                for parent, exact in allowed:
+                    met |= np.isin(codes[:, parent], exact)
                 codes[~met, index] = np.nan
         return codes
+
+    @cached_property
+    def _required(self) -> list[list[list[tuple[int, Floats]]]]:
+        """For each condition of each hyperparameter the columns that may meet it, each with the codes that do.
+
+        Looked up once: in a deep network each layer has a condition that names all depths from its own on.
+        """
+
+        @cache
+        def exact(parent: int, value: Any) -> float | None:
+            code = self.columns[parent].code(value)
+            return code if not np.isnan(code) and self.columns[parent].value(code) == value else None
+
+        def meeting(condition: Condition, parent: int) -> Floats:
+            found = (exact(parent, value) for value in condition.values)
+            return np.array([code for code in found if code is not None], dtype=np.float64)
+
+        earlier: dict[str, list[int]] = {}
+        required = []
+        for index, hp in enumerate(self.hyperparameters):
+            parents = ((one, earlier.get(one.name, ())) for one in hp.conditions)
+            required.append([[(parent, meeting(one, parent)) for parent in found] for one, found in parents])
+            earlier.setdefault(hp.name, []).append(index)
+        return required
 
     # --- all configurations -----------------------------------------------------------------------------------
 
@@ -227,20 +245,31 @@ class Space:
 
         `choices` is asked anew whenever the hyperparameter is reached and active.
         """
-        yield from self._enumerate(0, {}, choices)
-
-    def _enumerate(self, index: int, values: Values, choices: Callable[[int], Sequence[Any]]) -> Iterator[Values]:
-        if index == len(self):
+        values: Values = {}
+        # Of each active hyperparameter: its number, the values that are left, and what else had its name. No function
+        # calls itself for the next one: of a thousand that would be deeper than Python allows.
+        way: list[tuple[int, Iterator[Any], Values]] = []
+        index = 0
+        while True:
+            for number, hp in enumerate(self.hyperparameters[index:], index):
+                if holds(hp.conditions, values):
+                    # Another one of this name may be active too: where both are, the later one decides, as in `values`.
+                    above = {hp.name: values[hp.name]} if hp.name in values else {}
+                    left = iter(choices(number))
+                    values[hp.name] = next(left)
+                    way.append((number, left, above))
             yield dict(values)
-            return
-        hp = self.hyperparameters[index]
-        if not holds(hp.conditions, values):
-            yield from self._enumerate(index + 1, values, choices)
-            return
-        # Another one of this name may be active too: where both are, the later one decides, as in `values`.
-        above = {hp.name: values[hp.name]} if hp.name in values else {}
-        for value in choices(index):
-            values[hp.name] = value
-            yield from self._enumerate(index + 1, values, choices)
-        del values[hp.name]
-        values |= above
+            while way:
+                number, left, above = way[-1]
+                name = self.hyperparameters[number].name
+                try:
+                    values[name] = next(left)
+                except StopIteration:
+                    way.pop()
+                    del values[name]
+                    values |= above
+                else:
+                    break
+            if not way:
+                return
+            index = way[-1][0] + 1

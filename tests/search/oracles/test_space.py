@@ -4,6 +4,7 @@ import math
 import random
 import sys
 from collections import Counter
+from itertools import islice
 
 import keras_tuner
 import numpy as np
@@ -350,3 +351,23 @@ def test_keras_tuner_s_hyperparameters_come_back_as_they_were():
     steps = from_keras_tuner(to_keras_tuner([Hyperparameter("x", Range(0.0, 0.3, False, 0.1))]).space[0])
     assert steps.dimension.choices == (0.0, 0.1, 0.2, 0.3)
     assert steps.dimension.in_order
+
+
+def test_a_grid_over_more_hyperparameters_than_functions_may_call_each_other():
+    many = sys.getrecursionlimit() + 100
+    space = Space([Hyperparameter(f"x{index}", Choice((0, 1))) for index in range(many)])
+    first, second = islice(space.enumerate(lambda _: (0, 1)), 2)
+    assert (sum(first.values()), second) == (0, {**first, f"x{many - 1}": 1})
+
+
+def test_the_values_of_conditions_are_looked_up_once(monkeypatch):
+    depths, width = range(1, 41), Range(1, 8, integer=True)
+    layers = Hyperparameter("layers", Range(1, 40, integer=True))
+    units = [Hyperparameter(f"units_{n}", width, (Condition("layers", (*depths[n:],)),)) for n in range(40)]
+    space = Space([layers, *units])
+    asked, code = [], space.columns[0].code
+    monkeypatch.setattr(space.columns[0], "code", lambda value: asked.append(value) or code(value))
+    for seed in range(3):
+        drawn = space.draw(np.random.default_rng(seed).random((20, 41)))
+        assert (~np.isnan(drawn[:, 1:])).sum(axis=1).tolist() == [depths[int(number)] for number in drawn[:, 0]]
+    assert sorted(asked) == [*depths]
