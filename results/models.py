@@ -108,19 +108,20 @@ def find_model(reader: RunReader, trial: str | int | None) -> TrainedModel:
     if trial is None:
         return _winner(reader) or _best_so_far(reader)
     trial = str(trial)
-    trials = reader.trials()
-    by_id = {known.id: known for known in trials}
-    wanted = next((one for one in (trial, f"baseline-{trial}", meant(trial, by_id)) if one in by_id), None)
-    if wanted is None:
-        names = [*by_id, *(known.name for known in trials if known.name)]
+    # Of a long run not all trials are read whole to find one.
+    ids = dict.fromkeys(one.id for one in reader.marks())
+    wanted = next((one for one in (trial, f"baseline-{trial}", meant(trial, ids)) if one in ids), None)
+    found = None if wanted is None else reader.trial(wanted)
+    if found is None:
+        others = (one for one in ids if one != wanted)
+        names = [*others, *(baseline.name for baseline in reader.trials(TrialKind.BASELINE))]
         near = difflib.get_close_matches(trial, names, n=1, cutoff=0.4)
         raise ResultError(f"the run has no trial {trial!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    found = by_id[wanted]
     winner = _winner(reader)
     if found.kind in (TrialKind.SEARCH, TrialKind.EVIDENCE) and found.id == found.configuration:
         # The first trial's id names the whole configuration, with all epochs of its promotions.
         # One that had no epoch before the time was up is none of the table.
-        folded = next((c for c in configurations(trials) if c.id == found.id), None)
+        folded = next(iter(configurations(reader.of_configuration(found.id))), None)
         model = None if folded is None else _of_configuration(folded)
     else:
         model = _of_trial(found)

@@ -60,13 +60,14 @@ def reproduce(run: Run | str | Path, name: str | int) -> Reproduction:
     """
     found, name = open_run(run), str(name)
     with found.read() as reader:
-        known = configurations(reader.trials())
-        scores = fresh_scores(reader.trials(TrialKind.CANDIDATE))
+        # Of a long run not all trials are read whole to find one.
+        baselines = {one.name: one.id for one in configurations(reader.trials(TrialKind.BASELINE))}
+        wanted = meant(name, (*baselines, *reader.contenders()))
+        own = [] if wanted is None else reader.of_configuration(baselines.get(wanted, wanted))
         objective, info, fingerprint = reader.meta("objective"), data_info(reader), reader.meta("data")["fingerprint"]
         recorded_threads = reader.meta("threads")
         files, sources = reader.meta("files", {}), reader.meta("sources", {})
-    wanted = meant(name, (one for c in known for one in (c.id, c.name)))
-    configuration = next((c for c in known if wanted in (c.id, c.name)), None)
+    configuration = next(iter(configurations(own)), None)
     if configuration is None:
         raise RunError(f"{found.directory}: no configuration {name!r}; `table` shows their ids and names")
     if not configuration.epochs:
@@ -89,7 +90,7 @@ def reproduce(run: Run | str | Path, name: str | int) -> Reproduction:
                 keep=(),
             )
         )
-    fresh = scores.get(configuration.id, [])
+    fresh = fresh_scores(own).get(configuration.id, [])
     noise = statistics.stdev(fresh) if len(fresh) > 1 else None
     return Reproduction(configuration, outcome, data.fingerprint == fingerprint, changed, noise)
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 import results
+from results.models import find_model
 from results.ranked.ranking import ranking
 from results.ranked.sample import sampled
 from results.reporting.chart import Chart
 from results.reporting.comparison.comparing import compare_document
 from results.reporting.facts import read_facts
 from search.files.rundir import open_run
-from search.files.store import RunReader
+from search.files.store import RunReader, RunStore
 from search.record.marks import mark
-from search.record.trial import Trial, TrialKind
+from search.record.trial import Checkpoint, Trial, TrialKind
 from tests.results.conftest import STARTED
 
 MakeRun = Callable[..., Path]
@@ -67,6 +68,23 @@ def test_the_status_of_a_long_run(make_run: MakeRun, monkeypatch: pytest.MonkeyP
     for state in (short, again):
         del state["last_sign"]
     assert again == short
+
+
+@pytest.mark.parametrize("name", ["3", "0003", "linear"])
+def test_one_row_of_a_long_run_is_found_without_reading_the_others(
+    make_run: MakeRun, long: None, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    run, wanted = make_run(configurations=5), "baseline-linear" if name == "linear" else "0003"
+    with RunStore(run) as store:
+        for trial in store.of_configuration(wanted):
+            if trial.outcome is not None:
+                kept = Checkpoint(f"trials/{trial.id}/best.npz", 1, "0" * 32, 1)
+                store.update_checkpoints({trial.id: replace(trial.outcome, best=kept)})
+    monkeypatch.setattr(RunReader, "trials", lambda *_: pytest.fail("all trials are read"))
+    with RunReader(run) as reader:
+        model = find_model(reader, name)
+    assert model.trial.configuration == wanted
+    assert model.checkpoint.file == f"trials/{model.trial.id}/best.npz"
 
 
 @pytest.mark.parametrize("top", [1, 3, 12, 500])
