@@ -145,6 +145,9 @@ def hyperparameter_order(values: Iterable[Mapping[str, Any]]) -> list[str]:
     order: list[str] = []
     known: set[str] = set()
     for mapping in values:
+        # Nearly all bring no new name, and the place of a name takes long to find among very many.
+        if mapping.keys() <= known:
+            continue
         position = 0
         for name in mapping:
             if name in known:

@@ -319,6 +319,7 @@ def finished_line(trial: Trial, outcome: Outcome, objective: str) -> str:
 
 
 def _value_text(trial: Trial) -> str:
-    parts = [f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in trial.values.items()]
-    text = " ".join(parts)
+    parts = (f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in trial.values.items())
+    # Drawn several times a second: of a thousand values only those are written that may be seen.
+    text = " ".join(islice(parts, _VALUES_SHOWN))
     return text if len(text) <= _VALUES_SHOWN else text[: _VALUES_SHOWN - 1] + "…"

@@ -161,6 +161,23 @@ def test_hyperparameter_order_puts_rare_ones_in_their_place() -> None:
     assert hyperparameter_order(seen) == ["family", "layers", "units_0", "units_1", "dropout"]
 
 
+def test_rows_without_a_new_name_cost_little() -> None:
+    compared = 0
+
+    class Name(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    names: list[str] = [Name(f"units_{i}") for i in range(100)]
+    assert hyperparameter_order([dict.fromkeys(names, 1)] * 50) == names
+    assert compared < 1000, "the place of each name was looked for in each row"
+
+
 def test_cells_are_plain_and_finite(make_run: MakeRun) -> None:
     assert finite(float("nan")) is None
     assert finite(float("inf")) is None

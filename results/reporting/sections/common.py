@@ -12,6 +12,9 @@ from results.reporting.words import number, percent, scalar
 from search.files.store import Evaluation
 from search.record.configuration import Configuration
 
+_MOST_VALUES = 30
+"""Hyperparameters that a dot tells: a screen has no room for hundreds, nor a page for those of thousands of dots."""
+
 
 def title(facts: Facts, configuration: Configuration) -> str:
     """A configuration's name as the report says it."""
@@ -21,9 +24,21 @@ def title(facts: Facts, configuration: Configuration) -> str:
     return f"{configuration.name} (winner)" if winner else configuration.name
 
 
-def hover(facts: Facts, configuration: Configuration) -> str:
-    """What a dot of a configuration says, line by line."""
-    values = [f"{name} = {scalar(value)}" for name, value in configuration.values.items()]
+def hover(facts: Facts, configuration: Configuration, about: str = "") -> str:
+    """What a dot of a configuration says, line by line.
+
+    Args:
+        facts: The run.
+        configuration: The configuration.
+        about: A hyperparameter that is told where there are too many for all of them.
+    """
+    names = list(configuration.values)
+    shown = names[:_MOST_VALUES]
+    if about in names[_MOST_VALUES:]:
+        shown[-1] = about
+    values = [f"{name} = {scalar(configuration.values[name])}" for name in shown]
+    if len(names) > len(shown):
+        values.append(f"and {len(names) - len(shown):,} more")
     last = configuration.epochs[-1].number if configuration.epochs else 0
     return "\n".join(
         [

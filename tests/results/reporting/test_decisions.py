@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from results.ranked.ranking import ranking
-from results.reporting.chart import Chart, Line
+from results.reporting.chart import Cells, Chart, Line
 from results.reporting.compose import compose
 from results.reporting.document import Section, Table, Text
 from results.reporting.facts import Facts, read_facts
@@ -78,6 +79,22 @@ def test_two_classes_are_shown_at_the_threshold_too(make_run: MakeRun) -> None:
     table = next(i for i in section.items if isinstance(i, Table) and i.columns[0] == "threshold")
     assert [(row[0], row[4]) for row in table.rows] == [("0.5", "1"), ("0.3000", "3")]
     assert [row[3] for row in table.rows] == ["0.5000", "1.0000"]
+
+
+def test_of_very_many_classes_those_that_are_confused_are_in_the_matrix(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("results.reporting.sections.measured.classes._MOST_CONFUSED", 20)
+    known = facts(make_run(winner=True))
+    found = answers(np.eye(30)[[*range(3), 28, *range(4, 30)]], np.arange(30))
+    section = classes(known, next(iter(known.evaluations.values())), found)
+    chart = next(item for item in section.items if isinstance(item, Chart) and item.key == "confusion")
+    (cells,) = chart.views[0].panels[0].marks
+    assert isinstance(cells, Cells)
+    assert [*cells.rows] == [*map(str, range(19)), "28"]
+    assert (cells.shares[3][19], cells.shares[19][19], cells.shares[4][4]) == (1, 1, 1)
+    assert chart.caption.startswith("29 of 30 test rows")
+    assert chart.caption.endswith("Of 30 classes the 20 that are confused most are shown.")
 
 
 def test_precision_against_recall_of_the_second_of_two_classes_or_of_each_of_many() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from results.reporting.comparison.columns import Column
+from results.reporting.sections.searching import importance
 from results.reporting.sections.searching.importance import Importance, importance_chart, importances
 from results.verdicts.evidence import Evidence
 
@@ -81,6 +82,21 @@ def test_noise_is_seldom_called_real() -> None:
 def test_same_answer_twice() -> None:
     first, second = (judge(lambda v, rng: v["strong"] + rng.normal(0, 0.3), 60) for _ in range(2))
     assert first == second
+
+
+def test_a_forest_is_asked_about_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importance, "_RESAMPLES", 1)
+    together = judge(lambda v, rng: v["strong"] + rng.normal(0, 0.3), 40)
+    monkeypatch.setattr(importance, "_AT_ONCE", 1)
+    assert judge(lambda v, rng: v["strong"] + rng.normal(0, 0.3), 40) == together
+
+
+def test_of_very_many_the_largest_shares_are_drawn() -> None:
+    found = [Importance(f"x{i}", 0.01, 0.0, 0.02, i < 30) for i in range(100)]
+    chart = importance_chart(found, Evidence(9, 0, ()))
+    (view,) = chart.views
+    assert view.panels[0].labels == tuple(f"x{i}" for i in range(60))
+    assert chart.caption.endswith("The 60 hyperparameters with the largest shares are shown.")
 
 
 def test_too_few_rows() -> None:

@@ -22,7 +22,7 @@ from results.reporting.compose import compose
 from results.reporting.document import Code, Document, Mood, Pairs, RankedTable, Section, Table, Text
 from results.reporting.draw.png import draw_view
 from results.reporting.facts import Facts, read_facts
-from results.reporting.sections.common import focus
+from results.reporting.sections.common import focus, hover
 from results.reporting.sections.headline import headline
 from results.reporting.sections.measured.finalists import real
 from results.reporting.sections.reproduce import reproduce
@@ -358,6 +358,19 @@ def test_a_winner_without_a_test_part_is_not_called_the_best_of_the_search(make_
         f"The winner is configuration {facts.winner.configuration}, with a val_accuracy of "
     )
     assert "over 2 fresh seeds. There is no accuracy of its final model on rows kept back" in found.sentence
+
+
+def test_of_hundreds_of_hyperparameters_dots_and_lines_tell_some(make_run: MakeRun) -> None:
+    def many(_: int, rng: np.random.Generator) -> dict[str, float]:
+        return {f"x{k}": float(rng.random()) for k in range(100)}
+
+    facts = facts_of(make_run(promotions=False, epochs=1, values=many, baselines=()))
+    told = hover(facts, facts.searched[0], "x99").splitlines()
+    assert [line.split()[0] for line in told[3:]] == [*(f"x{k}" for k in range(29)), "x99", "and"]
+    assert told[-1] == "and 70 more"
+    lines: Any = hyperparameters(facts)[1].items[0]
+    assert [axis.name for axis in lines.axes] == [*(f"x{k}" for k in range(60)), "val_accuracy"]
+    assert "over 60 of 100 hyperparameters" in lines.caption
 
 
 def test_one_hyperparameter_has_no_share_however_many_configurations(make_run: MakeRun) -> None:

@@ -22,6 +22,8 @@ from spaces.models.thresholds import PLAIN, measured
 _MOST_TEXTS = 20
 """Classes up to which the cells of the confusion matrix carry their numbers."""
 _MOST_CLASSES = 60
+_MOST_CONFUSED = 200
+"""Classes up to which all are in the confusion matrix: its cells are their square, each with words of its own."""
 _PICTURES = 25
 
 
@@ -50,9 +52,15 @@ def _names(facts: Facts, answers: Answers) -> list[str]:
 def _confusion(names: list[str], answers: Answers, evaluation: Evaluation) -> Chart:
     from sklearn.metrics import confusion_matrix
 
+    matrix = confusion_matrix(answers.labels, answers.classes, labels=list(range(len(names))))
+    caption = _confusion_caption(names, matrix, evaluation)
+    if len(names) > _MOST_CONFUSED:
+        caption += f" Of {count(len(names))} classes the {_MOST_CONFUSED} that are confused most are shown."
+    shown = _most_mistaken(matrix)
+    rows = matrix.sum(axis=1, keepdims=True)[shown]
+    names, matrix = [names[k] for k in shown], matrix[np.ix_(shown, shown)]
     labels = range(len(names))
-    matrix = confusion_matrix(answers.labels, answers.classes, labels=list(labels))
-    shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
+    shares = matrix / np.maximum(1, rows)
     short = distinct(names, 18)
     texts = [[str(n) if n and len(names) <= _MOST_TEXTS else "" for n in row] for row in matrix]
     hover = [
@@ -66,11 +74,13 @@ def _confusion(names: list[str], answers: Answers, evaluation: Evaluation) -> Ch
     cells = Cells(short, short, shares.tolist(), texts, hover)
     panel = Panel([cells], Axis("predicted", categories=tuple(short)), Axis("actual", categories=tuple(short)))
     height = min(760, max(300, 130 + 30 * len(names)))
-    return Chart(
-        "confusion",
-        _confusion_caption(names, matrix, evaluation),
-        (View((panel,), height=height, width=max(420, round(1.25 * height))),),
-    )
+    return Chart("confusion", caption, (View((panel,), height=height, width=max(420, round(1.25 * height))),))
+
+
+def _most_mistaken(matrix: NDArray[Any]) -> list[int]:
+    """The classes whose rows are most often taken for others, or others for them, in their order; of few all."""
+    mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diag(matrix)
+    return sorted(int(k) for k in np.argsort(-mistakes, kind="stable")[:_MOST_CONFUSED])
 
 
 def _confusion_caption(names: list[str], matrix: NDArray[Any], evaluation: Evaluation) -> str:

@@ -16,6 +16,7 @@ from search.record.configuration import Configuration
 
 _MOST_LINES = 3000
 _MOST_SLICES = 24
+_MOST_AXES = 60
 
 
 def hyperparameters(facts: Facts) -> list[Section]:
@@ -32,14 +33,17 @@ def hyperparameters(facts: Facts) -> list[Section]:
         items = [importance_chart(shares, evidence)]
     order = {one.name: i for i, one in enumerate(shares)}
     by_importance = sorted(found, key=lambda column: order.get(column.name, len(order)))
+    foremost = {column.name for column in by_importance[:_MOST_AXES]}
+    parallel = _parallel(facts, [column for column in found if column.name in foremost], len(found))
     return [
         Section("importance", "What mattered", items, "Importance"),
-        Section("parallel", "All configurations", [_parallel(facts, found)], "All"),
+        Section("parallel", "All configurations", [parallel], "All"),
         Section("slices", "Score against each hyperparameter", [_slices(facts, by_importance)], "Slices"),
     ]
 
 
-def _parallel(facts: Facts, found: list[Column]) -> ParallelLines:
+def _parallel(facts: Facts, found: list[Column], every: int) -> ParallelLines:
+    """The lines over some hyperparameters, of `every` that differ."""
     drawn = thinned(facts.searched, _MOST_LINES)
     scores = [c.score or 0.0 for c in drawn]
     span = focus(scores, facts.maximize) or (min(scores), max(scores))
@@ -58,7 +62,7 @@ def _parallel(facts: Facts, found: list[Column]) -> ParallelLines:
     last = max(1, len(drawn) - 1)
     return ParallelLines(
         "parallel",
-        _parallel_caption(facts, found, len(drawn)),
+        _parallel_caption(facts, found, len(drawn), every),
         tuple(axes),
         tuple(c.name for c in drawn),
         tuple(
@@ -76,13 +80,15 @@ def _stressed(lines: int) -> int:
     return min(20, max(1, round(lines / 10)))
 
 
-def _parallel_caption(facts: Facts, found: list[Column], drawn: int) -> str:
+def _parallel_caption(facts: Facts, found: list[Column], drawn: int, hyperparameters: int) -> str:
     best = facts.searched[0]
     values = listed(f"{c.name} {scalar(best.values[c.name])}" for c in found if c.name in best.values)
     every = len(facts.searched)
     lines = f"{plural(every, 'configuration')} as lines"
     if drawn < every:
         lines = f"{drawn:,} of {every:,} configurations as lines, the best ones all"
+    if len(found) < hyperparameters:
+        lines += f", over {len(found)} of {hyperparameters:,} hyperparameters"
     first = "the best" if _stressed(drawn) == 1 else f"the best {_stressed(drawn)}"
     return f"{lines}, {first} in the accent colour; the best of all, {best.name}, has {values}."
 
@@ -117,7 +123,8 @@ def _slice(
     def dots(inside: bool, tone: Tone, words: str) -> Dots:
         shown = [c for c in active if (c.id in best) is inside]
         xs = [scalar(v) if column.categories else float(v) for v in (column.values[c.id] for c in shown)]
-        return Dots(xs, [score[c.id] for c in shown], tone, words, [hover(facts, c) for c in shown], size=5.5)
+        told = [hover(facts, c, column.name) for c in shown]
+        return Dots(xs, [score[c.id] for c in shown], tone, words, told, size=5.5)
 
     marks = [one for one in (dots(False, Tone.SOFT, "others"), dots(True, Tone.ACCENT, "best tenth")) if one.x]
     names = tuple(scalar(value) for value in column.categories) or None

@@ -29,6 +29,9 @@ _MOST_ROWS = 300
 _TREES, _LEAF = 12, 3
 _VALUES, _SPREAD = 9, 64
 """Values at which an effect is looked at, and configurations that it is averaged over."""
+_MOST_BARS = 60
+_AT_ONCE = 1 << 24
+"""Numbers that a forest is asked about at a time: of a thousand hyperparameters all together would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,28 @@ class Importance:
     low: float
     high: float
     real: bool
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Configurations to look at: one column at each value, the others anywhere.
+
+    Attributes:
+        index: The column.
+        values: Where it is looked at.
+        base: What the others are, shape (spread, columns), in the precision in which trees compare.
+    """
+
+    index: int
+    values: Array
+    base: Array
+
+    @property
+    def rows(self) -> Array:
+        """All of them, those of one value after the other."""
+        found = np.repeat(self.base[None], len(self.values), axis=0)
+        found[:, :, self.index] = self.values[:, None]
+        return found.reshape(-1, self.base.shape[1])
 
 
 def importances(columns: Sequence[Column], evidence: Evidence) -> list[Importance]:
@@ -73,7 +98,8 @@ def importances(columns: Sequence[Column], evidence: Evidence) -> list[Importanc
     if len(judged) < 2:
         return []
     rows = np.stack([_positions(column, ids) for column in judged], axis=1)
-    looks = [_looks(rows, index, rng) for index in range(len(judged))]
+    several = np.array([len(np.unique(places)) > _VALUES for places in rows.T])
+    looks = [_look(rows, index, several, rng) for index in range(len(judged))]
     value = dict(zip([c.name for c in judged], _effects(rows, ranks, looks, 0), strict=True))
     spread: dict[str, list[float]] = defaultdict(list)
     chance: dict[str, list[float]] = defaultdict(list)
@@ -100,36 +126,40 @@ def _positions(column: Column, ids: Sequence[str]) -> Array:
     return np.array([column.position(column.values[name]) if name in column.values else -1.0 for name in ids])
 
 
-def _looks(rows: Array, index: int, rng: np.random.Generator) -> Array:
-    """Configurations to look at, shape (values, spread, columns): one column at each value, the others anywhere.
+def _look(rows: Array, index: int, several: Array, rng: np.random.Generator) -> _Look:
+    """Where to look at a column.
 
     What is active follows from configurations of the search, so that nothing impossible is asked.
+
+    Args:
+        rows: The configurations, shape (n, columns).
+        index: The column.
+        several: Which columns have many values.
+        rng: Draws what the others are.
     """
     known = rows[rows[:, index] >= 0]
     # Most categories and choices have few values, which are looked at as they are.
     seen = np.unique(known[:, index])
     values = seen if len(seen) <= _VALUES else np.linspace(seen[0], seen[-1], _VALUES)
     base = known[rng.choice(len(known), _SPREAD)]
-    several = np.array([len(np.unique(rows[:, one])) > _VALUES for one in range(rows.shape[1])])
     anywhere = rng.random(base.shape)
-    base = np.where((base >= 0) & several, anywhere, base)
-    found = np.repeat(base[None], len(values), axis=0)
-    found[:, :, index] = values[:, None]
-    return found
+    return _Look(index, values, np.where((base >= 0) & several, anywhere, base).astype(np.float32))
 
 
-def _effects(rows: Array, ranks: Array, looks: Sequence[Array], seed: int) -> list[float]:
+def _effects(rows: Array, ranks: Array, looks: Sequence[_Look], seed: int) -> list[float]:
     """The variance of the mean prediction over the values of each column, weighted by how many have it."""
     from sklearn.ensemble import ExtraTreesRegressor
 
     forest = ExtraTreesRegressor(_TREES, min_samples_leaf=_LEAF, random_state=seed).fit(rows, ranks)
-    told = forest.predict(np.concatenate([look.reshape(-1, rows.shape[1]) for look in looks]))
-    found, start = [], 0
-    for index, look in enumerate(looks):
-        end = start + look.shape[0] * look.shape[1]
-        means = told[start:end].reshape(look.shape[:2]).mean(axis=1)
-        found.append(float(np.var(means)) * float(np.mean(rows[:, index] >= 0)))
-        start = end
+    at_once = max(1, _AT_ONCE // (_VALUES * _SPREAD * rows.shape[1]))
+    found = []
+    for start in range(0, len(looks), at_once):
+        some = looks[start : start + at_once]
+        told = forest.predict(np.concatenate([look.rows for look in some]))
+        ends = np.cumsum([len(look.values) * _SPREAD for look in some])
+        for look, predicted in zip(some, np.split(told, ends[:-1]), strict=True):
+            means = predicted.reshape(len(look.values), _SPREAD).mean(axis=1)
+            found.append(float(np.var(means)) * float(np.mean(rows[:, look.index] >= 0)))
     return found
 
 
@@ -157,20 +187,22 @@ def _shares(
 
 def importance_chart(found: Sequence[Importance], evidence: Evidence) -> Chart:
     """The chart of `importances`."""
+    # A picture of thousands of bars is larger than pictures can be.
+    drawn = found[:_MOST_BARS]
 
     def bars(real: bool, tone: Tone, name: str) -> Bars:
-        shown = [one for one in found if one.real is real]
+        shown = [one for one in drawn if one.real is real]
         shares, low, high = ([getattr(one, part) for one in shown] for part in ("share", "low", "high"))
         return Bars([one.name for one in shown], shares, tone, name, low, high)
 
     marks = []
-    if any(one.real for one in found):
+    if any(one.real for one in drawn):
         marks.append(bars(True, Tone.ACCENT, "more than chance"))
-    if not all(one.real for one in found):
+    if not all(one.real for one in drawn):
         marks.append(bars(False, Tone.FAINT, "not told from chance"))
     axis = Axis("share of importance, 90 % interval")
-    order = Axis(categories=tuple(one.name for one in found))
-    view = View((Panel(marks, axis, order),), height=90 + 32 * len(found))
+    order = Axis(categories=tuple(one.name for one in drawn))
+    view = View((Panel(marks, axis, order),), height=90 + 32 * len(drawn))
     return Chart("importance", _caption(found, evidence), (view,))
 
 
@@ -179,6 +211,8 @@ def _caption(found: Sequence[Importance], evidence: Evidence) -> str:
     basis = f"It rests on {evidence.basis}."
     if evidence.count > _MOST_ROWS:
         basis += f" The trees have learnt from {_MOST_ROWS} configurations drawn at random."
+    if len(found) > _MOST_BARS:
+        basis += f" The {_MOST_BARS} hyperparameters with the largest shares are shown."
     if not real:
         return f"No hyperparameter can be told from chance. {basis}"
     told = listed(f"{one.name} ({percent(one.share)})" for one in real[:3])
