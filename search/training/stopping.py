@@ -20,12 +20,13 @@ _RECENT = 3
 _MISSING, _MOST_MISSING = 0.1, 0.5
 
 
-def ended(settings: TrainingSettings, curve: Sequence[Epoch]) -> Stop | None:
+def ended(settings: TrainingSettings, curve: Sequence[Epoch], patience: Patience | None = None) -> Stop | None:
     """What ends the training after the last epoch of `curve`, or None if it goes on.
 
     Args:
         settings: The configuration's training part.
         curve: All its epochs from the first on.
+        patience: What early stopping has made of the curve as it was before; None: it looks at all of it.
     """
     if not curve:
         return None
@@ -33,7 +34,7 @@ def ended(settings: TrainingSettings, curve: Sequence[Epoch]) -> Stop | None:
         return _ended_folds(settings, curve)
     if any(target.reached(curve[-1].metrics) for target in settings.stop_when):
         return Stop.TARGET
-    if settings.early_stopping is not None and _without_improvement(settings.early_stopping, curve):
+    if settings.early_stopping is not None and (patience or Patience()).is_over(settings.early_stopping, curve):
         return Stop.EARLY_STOPPING
     if len(curve) >= settings.epochs:
         return Stop.LENGTH
@@ -85,6 +86,50 @@ def best_epoch(curve: Sequence[Epoch], metric: str, direction: str) -> tuple[int
     return number, sign * value
 
 
+class BestSoFar:
+    """`best_epoch` of a curve that grows: of thousands of epochs each is looked at once."""
+
+    def __init__(self) -> None:
+        self._looked_at = 0
+        self._best: list[Epoch] = []
+
+    def of(self, curve: Sequence[Epoch], metric: str, direction: str) -> tuple[int, float] | None:
+        """As `best_epoch`; the curve is the one of the last call, with more epochs or as it was."""
+        known = [*self._best, *curve[self._looked_at :]]
+        found = best_epoch(known, metric, direction)
+        self._looked_at = len(curve)
+        self._best = [] if found is None else [epoch for epoch in known if epoch.number == found[0]]
+        return found
+
+
+class Patience:
+    """Early stopping of a curve that grows, by Keras's rule.
+
+    An epoch improves if it beats the best by more than `min_delta`; `patience` epochs may not. It compares in single
+    precision, which decides where a gain is just `min_delta`, as of a share of few rows. Of thousands of epochs each is
+    looked at once.
+    """
+
+    def __init__(self) -> None:
+        self._looked_at = 0
+        self._best, self._waited = math.inf, 0
+
+    def is_over(self, rule: EarlyStopping, curve: Sequence[Epoch]) -> bool:
+        """Whether it ends the training; the curve is the one of the last call, with more epochs or as it was."""
+        sign = 1.0 if rule.mode == "min" else -1.0
+        for epoch in curve[self._looked_at :]:
+            value = epoch.metrics.get(rule.monitor)
+            if value is None:
+                return False
+            self._looked_at += 1
+            if c_float(sign * value + abs(rule.min_delta)).value < self._best:
+                self._best, self._waited = c_float(sign * value).value, 0
+            else:
+                self._waited += 1
+        # Keras never stops after the very first epoch, whatever the patience.
+        return self._waited >= max(rule.patience, 1) and len(curve) > 1
+
+
 def _finite(epoch: Epoch, metric: str) -> float:
     """The value of a metric; infinity where it is missing or no number."""
     value = epoch.metrics.get(metric, math.inf)
@@ -118,22 +163,3 @@ def _instead(name: str, settings: TrainingSettings) -> str:
         return f"; let the function compile the model with metrics=[{base!r}]"
     fits = task_of("auto", (base,)) == task_of(settings.loss, settings.metrics)
     return f"; add {base} to training.metrics" if fits else ""
-
-
-def _without_improvement(rule: EarlyStopping, curve: Sequence[Epoch]) -> bool:
-    """Keras's rule: an epoch improves if it beats the best by more than `min_delta`; `patience` epochs may not.
-
-    It compares in single precision, which decides where a gain is just `min_delta`, as of a share of few rows.
-    """
-    best, waited = math.inf, 0
-    sign = 1.0 if rule.mode == "min" else -1.0
-    for epoch in curve:
-        value = epoch.metrics.get(rule.monitor)
-        if value is None:
-            return False
-        if c_float(sign * value + abs(rule.min_delta)).value < best:
-            best, waited = c_float(sign * value).value, 0
-        else:
-            waited += 1
-    # Keras never stops after the very first epoch, whatever the patience.
-    return waited >= max(rule.patience, 1) and len(curve) > 1

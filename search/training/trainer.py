@@ -140,7 +140,7 @@ class Trainer:
 
 def untrained(job: TrialJob, why: Stop) -> Outcome:
     """The outcome of a job that was never begun: what there was before stays what there is."""
-    best = _scored(job, job.history)
+    best = _scored(job, job.history, stopping.BestSoFar())
     return Outcome(
         score=best[1] if best else None,
         best_epoch=best[0] if best else len(job.history),
@@ -150,10 +150,10 @@ def untrained(job: TrialJob, why: Stop) -> Outcome:
     )
 
 
-def _scored(job: TrialJob, curve: Sequence[Epoch]) -> tuple[int, float] | None:
-    """Number and value of the epoch that scores a job so far; None without one."""
+def _scored(job: TrialJob, curve: Sequence[Epoch], best: stopping.BestSoFar) -> tuple[int, float] | None:
+    """Number and value of the epoch that scores a job so far; None without one. `best` is of this curve."""
     if not job.settings.get("training", {}).get("folds"):
-        return stopping.best_epoch(curve, job.objective, job.direction)
+        return best.of(curve, job.objective, job.direction)
     # The mean over all folds, not the best of the means on the way.
     mean = curve[-1].metrics.get(job.objective) if curve else None
     return None if mean is None else (len(curve), mean)
@@ -181,6 +181,7 @@ class _Training:
         self._frozen: int | None = None
         self._parameters: int | None = None
         self._curve = list(job.history)
+        self._best_so_far, self._patience = stopping.BestSoFar(), stopping.Patience()
         self._stopped: Stop | None = None
         self._between_epochs = True
         self._best_weights: list[np.ndarray] | None = None
@@ -414,9 +415,8 @@ class _Training:
         return check
 
     def _ended(self) -> Stop | None:
-        if len(self._curve) >= self._job.epochs_to:
-            return stopping.ended(self._settings.training, self._curve) or Stop.LENGTH
-        return stopping.ended(self._settings.training, self._curve)
+        found = stopping.ended(self._settings.training, self._curve, self._patience)
+        return Stop.LENGTH if found is None and len(self._curve) >= self._job.epochs_to else found
 
     def _out_of_time(self) -> Stop | None:
         needed = stopping.seconds_needed(self._curve, self._job.epochs_to, self._job.whole)
@@ -435,7 +435,7 @@ class _Training:
         return math.inf if deadline is None else deadline.left(self._clock, first=not self._curve)
 
     def _best(self) -> tuple[int, float] | None:
-        best, offsets = _scored(self._job, self._curve), self._settings.training.fold_offsets
+        best, offsets = _scored(self._job, self._curve, self._best_so_far), self._settings.training.fold_offsets
         if best is None or self._stopped is not Stop.PAUSED or best[0] > len(offsets):
             return best
         number, mean = best

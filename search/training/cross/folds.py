@@ -46,6 +46,7 @@ class Fold:
         self._training = of_one_fold(settings.training)
         self._before = curve
         self._curve: list[Epoch] = []
+        self._best_so_far, self._patience = stopping.BestSoFar(), stopping.Patience()
         self.weights: list[np.ndarray] = []
         """Of its best epoch."""
 
@@ -71,9 +72,9 @@ class Fold:
         Returns:
             The fold as an epoch of the configuration's curve.
         """
-        while stopping.ended(self._training, self._curve) is None:
+        while stopping.ended(self._training, self._curve, self._patience) is None:
             self._curve.append(one_epoch(engine, train, validation, self._curve))
-            best = stopping.best_epoch(self._curve, self._job.objective, self._job.direction)
+            best = self._best_so_far.of(self._curve, self._job.objective, self._job.direction)
             if best is not None and best[0] == len(self._curve):
                 self.weights = engine.weights()
         return self._ended()

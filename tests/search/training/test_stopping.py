@@ -12,7 +12,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from search.record.trial import Epoch, Stop
-from search.training.stopping import best_epoch, ended, seconds_needed, unreported
+from search.training.stopping import BestSoFar, Patience, best_epoch, ended, seconds_needed, unreported
 from spaces import EarlyStopping, Settings, Target
 from tests.search.records import curve, epoch, settings
 
@@ -152,6 +152,24 @@ def test_of_equal_epochs_the_one_of_the_lowest_loss_is_best():
     assert best_epoch(epochs, "val_accuracy", "max") == (2, 0.8)
     assert best_epoch([*epochs, epoch(5, val_accuracy=0.81, val_loss=2.0)], "val_accuracy", "max") == (5, 0.81)
     assert best_epoch(epochs[3:], "val_accuracy", "max") == (4, 0.8)
+
+
+def test_of_a_curve_that_grows_each_epoch_is_looked_at_once():
+    looked = 0
+
+    class Metrics(dict):
+        def get(self, *asked):
+            nonlocal looked
+            looked += 1
+            return super().get(*asked)
+
+    training = rules(EarlyStopping("val_loss", 400, 0.01, "min"))
+    best, patience, values = BestSoFar(), Patience(), np.random.default_rng(0).random(500)
+    whole = [Epoch(n, Metrics(val_loss=value), 1.0, 1.0) for n, value in enumerate(values.tolist(), 1)]
+    told = [(best.of(whole[:n], "val_loss", "min"), ended(training, whole[:n], patience)) for n in range(1, 501)]
+    assert looked < 10 * len(whole)
+    some = range(1, 501, 50)
+    assert told[::50] == [(best_epoch(whole[:n], "val_loss", "min"), ended(training, whole[:n])) for n in some]
 
 
 def test_best_epoch_of_a_metric_that_some_epochs_lack():
