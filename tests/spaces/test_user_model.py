@@ -42,11 +42,6 @@ def compiled(hp):
     model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
-def loops(hp):
-    hp.Choice("batch_size", [16, 64])
-    hp.Fixed("epochs", 5)
-    return build(hp)
-
 def nothing(hp):
     hp.Int("layers", 1, 3)
 
@@ -147,6 +142,11 @@ class Measuring(keras_tuner.HyperModel):
         model.compile("adam", "binary_crossentropy", metrics=[self.metric])
         model.listed = [self.metric.name]
         return model
+
+def loops(hp):
+    hp.Choice("batch_size", [16, 64])
+    hp.Fixed("epochs", 5)
+    return build(hp)
 """
 
 
