@@ -174,6 +174,9 @@ def _column(column: pd.Series[Any], what: str) -> pd.Series[Any]:
     kind, values = column.dtype, column.reset_index(drop=True)
     if isinstance(kind, pd.PeriodDtype):
         values, kind = values.dt.to_timestamp(), np.dtype("datetime64[us]")
+    if isinstance(kind, pd.CategoricalDtype) and kind.categories.dtype.kind in "iu" and not bool(values.isna().any()):
+        kind = kind.categories.dtype
+        values = values.astype(kind)
     if kind.kind == "M":
         moments = values.dt.tz_convert("UTC").dt.tz_localize(None) if isinstance(kind, pd.DatetimeTZDtype) else values
         return moments.astype("datetime64[us]")

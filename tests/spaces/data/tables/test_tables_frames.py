@@ -147,10 +147,12 @@ def test_what_pandas_calls_categories_is_no_number(frame):
 
 @pytest.mark.parametrize("kind", ["int64", "uint64", "Int64"])
 def test_whole_numbers_that_are_names_keep_all_their_digits(frame, kind):
-    frame["id"] = pd.array(2**60 + np.arange(ROWS) % 3, dtype=kind)
-    data = load({"source": frame, "target": "sold", "columns": {"id": "category"}})
-    (encoding,) = (one for one in data.info.encodings if one.name == "id")
-    assert encoding.values == tuple(str(2**60 + number) for number in range(3))
+    names = pd.array(2**60 + np.arange(ROWS) % 3, dtype=kind)
+    for held in (names, pd.Categorical(names)):
+        frame["id"] = held
+        data = load({"source": frame, "target": "sold", "columns": {"id": "category"}})
+        (encoding,) = (one for one in data.info.encodings if one.name == "id")
+        assert encoding.values == tuple(str(2**60 + number) for number in range(3))
 
 
 def test_moments_with_a_gap_may_be_words(frame):
