@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -271,13 +271,23 @@ def _boolean_words(words: list[str], pairs: Sequence[tuple[str, str]] = _BOOLEAN
     return None if pair is None else (found[pair[0]], found[pair[1]])
 
 
-def numbered(name: str, kind: Kind, words: list[str], counts: Array) -> tuple[Column, Array]:
-    """A column of categories or texts in the training table, and for each of its words the number of its value."""
+def numbered(
+    name: str, kind: Kind, words: list[str], counts: Array, known: Collection[str] = ()
+) -> tuple[Column, Array]:
+    """A column of categories or texts in the training table, and for each of its words the number of its value.
+
+    Args:
+        name: of the column.
+        kind: what it is.
+        words: its different cells.
+        counts: how often each occurs.
+        known: words that are values, whatever they look like: a run has begun with them.
+    """
     stripped = [printable(word.strip()) for word in words]
     given = {word for word in stripped if not is_no_category(word)}
     if len(given) > _FEW_WORDS:
         # One of many names, `NA` is the mark of whoever wrote the file that there is none.
-        given = {word for word in given if not numbers.is_missing(word)}
+        given = {word for word in given if word in known or not numbers.is_missing(word)}
     values = tuple(sorted(given))
     number = {word: float(index) for index, word in enumerate(values)}
     coded = np.array([number.get(word, np.nan) for word in stripped])

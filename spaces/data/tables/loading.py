@@ -356,7 +356,8 @@ def _label_column(reader: Reader, name: str, task: Task, notes: list[str], *, be
             f"{cells.place(int(np.argmax(unknown)))}; fill or remove these rows"
         )
     gaps = all(fits[word] or numbers.is_missing(word) for word in unique)
-    if fitting.any() and not fitting.all() and (gaps or (fitting.mean() >= 0.8 and sum(fits.values()) > 10)):
+    some = not begun and fitting.any() and not fitting.all()
+    if some and (gaps or (fitting.mean() >= 0.8 and sum(fits.values()) > 10)):
         row = int(np.argmin(fitting))
         raise DataError(
             f"{where} holds {int(fitting.sum())} numbers and {int((~fitting).sum())} cells that are none, the first in "

@@ -189,7 +189,8 @@ def read_known(
     codes, words = factorized(as_words(series))
     if kind in ("category", "text") and otherwise is None and encoding.sign is not None:
         # Which words stand for nothing depends on all that the column holds, not on what the model has inputs for.
-        column, values = numbered(name, kind, words, np.bincount(codes, minlength=len(words)))
+        begun = encoding.values if kind == "category" else ()
+        column, values = numbered(name, kind, words, np.bincount(codes, minlength=len(words)), begun)
         return column, values[codes]
     if kind in ("category", "text"):
         stripped = [word if word in encoding.values else printable(word.strip()) for word in words]

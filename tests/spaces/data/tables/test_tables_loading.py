@@ -14,7 +14,7 @@ from spaces.basics.errors import DataError
 from spaces.data.readers.source import RawData
 from spaces.data.tables.cells import read_cells
 from spaces.data.tables.columns import Column
-from spaces.data.tables.encoding import encode, fit
+from spaces.data.tables.encoding import ColumnEncoding, encode, fit
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.tables.rows import encoded_rows
 from spaces.data.tables.values import values as table_values
@@ -173,6 +173,18 @@ def test_na_is_missing_where_a_column_has_many_words(path: Path) -> None:
     raw = read(path, "name,y\nNA,0\n" + "".join(f"n{i % 30},{i % 2}\n" for i in range(60)))
     assert columns(raw)["name"].missing == 1
     assert len(columns(raw)["name"].values) == 30
+
+
+def test_a_mark_that_an_earlier_version_has_begun_with_stays_a_value_and_a_class(path: Path) -> None:
+    path.write_text("name,y\n" + "(null),0\n" * 10 + "".join(f"n{i % 30},{i % 2}\n" for i in range(60)))
+    known = [ColumnEncoding("name", "category", values=("(null)",), other=True, sign="")]
+    assert "(null)" in columns(load_table(path, TableOptions(), "classification", known))["name"].values
+    assert "(null)" not in columns(load_table(path, TableOptions()))["name"].values
+    path.write_text("v,y\n1,1\n2,2\n3,(null)\n")
+    known = [ColumnEncoding("v", "number", ".", sign="")]
+    assert load_table(path, TableOptions(), "classification", known).train.y.tolist() == ["1", "2", "(null)"]
+    with pytest.raises(DataError, match="correct them"):
+        load_table(path, TableOptions())
 
 
 @pytest.mark.parametrize("word", ["?", "-", "NA", "N/A", "", "nan", "NULL", "None", "--"])
