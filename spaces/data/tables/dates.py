@@ -14,8 +14,10 @@ from spaces.data.tables.numbers import is_missing
 ISO = "ISO8601"
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 # The day of the week says nothing that the date does not, and moments without a time zone are in this one anyway.
+# Digits alone behind it, as in `Mon 0900`, are no date: they would be a year.
 _SPARE = re.compile(
-    r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+|\s+(?:UTC|GMT)$", re.IGNORECASE
+    r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+(?!\s*\d+$)|(?<!\s)\s+(?:UTC|GMT)$",
+    re.IGNORECASE,
 )
 
 

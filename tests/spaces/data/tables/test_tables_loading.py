@@ -14,6 +14,7 @@ from spaces.basics.errors import DataError
 from spaces.data.readers.source import RawData
 from spaces.data.tables.cells import read_cells
 from spaces.data.tables.columns import Column
+from spaces.data.tables.dates import find_format
 from spaces.data.tables.encoding import ColumnEncoding, encode, fit
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.tables.rows import encoded_rows
@@ -459,6 +460,10 @@ def test_dates_have_times_in_any_usual_spelling(path: Path, cells: list[str], fo
     raw = read(path, "d;y\n" + "".join(f"{cell};{i}\n" for i, cell in enumerate(cells)))
     assert columns(raw)["d"].form == form
     assert values(raw, "d") == pytest.approx([18292 + 17.5 / 24, 18293 + 1 / 24])
+
+
+def test_digits_alone_behind_a_day_of_the_week_are_no_year() -> None:
+    assert find_format(["Mon 0900", "Tue  1145"], day_first=False)[0] is None
 
 
 def test_years_of_two_digits_are_said_to_be_a_guess(path: Path) -> None:
