@@ -317,7 +317,8 @@ def _searches(spec: SearchSpec, directory: Path) -> bool:
         return True
     run = open_run(directory)
     with run.read() as reader:
-        return bool(reader.meta("phase") == "search") or may_search_on(reader, run.spec, spec)
+        searching = bool(reader.meta("phase") == "search")
+        return searching or may_search_on(reader, run.spec.search.max_trials, spec.search.max_trials)
 
 
 def _needed(ray: str | None, spec: SearchSpec, directory: Path, most: int | None = None) -> str | None:

@@ -372,9 +372,11 @@ class Session:
                 observer.message("warning", f"{name} was {was} when the run began and is {now}: numbers may differ")
         for change in changes:
             observer.message("info", f"changed since the run began: {change}")
-        asked = _lacks_trials(store, self._options.max_trials)
-        more = asked or may_search_on(store, Run(self._directory).spec, self._spec)
-        if more and store.meta("phase") != "search":
+        limit = next((change for change in changes if change.key == "search.max_trials"), None)
+        if store.meta("phase") != "search" and (
+            _lacks_trials(store, self._options.max_trials)
+            or (limit is not None and may_search_on(store, limit.before, limit.after))
+        ):
             winner = store.winner()
             store.put_meta(phase="search", winner=None, threshold=None, ensemble=None)
             if winner is not None and winner.kind not in (TrialKind.WINNER, TrialKind.BASELINE):
@@ -668,13 +670,17 @@ def is_done(store: RunReader, most: int | None = None) -> bool:
     return bool(store.meta("phase") == "done") and winner_is_kept(store) and not _lacks_trials(store, most)
 
 
-def may_search_on(store: RunReader, begun: SearchSpec, spec: SearchSpec) -> bool:
+def may_search_on(store: RunReader, before: int | None, limit: int | None) -> bool:
     """Whether its limit on trials, which is another than when the run began, lets a search go on.
 
     No more than it has are no reason to choose a winner, and to measure it, once more.
+
+    Args:
+        store: That of the run.
+        before: The limit when the run began; None: there was none.
+        limit: As it is now.
     """
-    limit = spec.search.max_trials
-    return limit != begun.search.max_trials and (limit is None or _searched(store) < limit)
+    return limit != before and (limit is None or _searched(store) < limit)
 
 
 def _lacks_trials(store: RunReader, most: int | None) -> bool:
