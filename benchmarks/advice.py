@@ -31,6 +31,8 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 import lcbench  # noqa: E402
 import numpy as np  # noqa: E402
 
+from spaces.sections.algorithms import ALGORITHMS  # noqa: E402
+
 EPOCHS = lcbench.EPOCHS
 FULL = 40
 """Full trainings that a night pays for."""
@@ -196,7 +198,6 @@ def pair(number: int, algorithm: str, folder: Path) -> dict[str, Any]:
     from results.verdicts.advice import advise_on
     from results.verdicts.next_night import next_spec
     from search.record.configuration import ranked
-    from spaces.sections.algorithms import ALGORITHMS
 
     task = lcbench.DEVELOPMENT[number % len(lcbench.DEVELOPMENT)]
     world, data = World(task, folder), space(task, number)
@@ -223,9 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--first", type=int, default=0, help="number of the first pair")
-    parser.add_argument(
-        "--algorithm", default="freeze-thaw", choices=["random", "grid", "hyperband", "bayesian", "freeze-thaw"]
-    )
+    parser.add_argument("--algorithm", default="freeze-thaw", choices=ALGORITHMS.names())
     parser.add_argument("--folder", type=Path, default=lcbench.default_folder())
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--json", type=Path)
