@@ -126,9 +126,10 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
 
 def _measured(engine: Engine, rows: Any, answered: np.ndarray, settings: Settings, info: DataInfo) -> dict[str, float]:
     """Loss and metrics of what the model answered to all rows."""
-    if not family_of_settings(settings.family).two_phases:
+    if family_of_settings(settings.family).users_code:
+        # What it counts, and of what, is its own affair.
         return engine.evaluate(rows)
-    # A second pass through so large a network would take longer than all else that follows the search.
+    # A second pass through a large network would take longer than all else that follows the search.
     from spaces.models.model import repeating
 
     judge = engines().of_model(repeating(answered.shape[1:], settings, info), settings, info)

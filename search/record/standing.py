@@ -40,13 +40,14 @@ def most_needed(spec: SearchSpec) -> int:
     return max(spec.keep_checkpoints.best, final + len(spec.baselines))
 
 
-def answers_both_ways(spec: SearchSpec, trial: Trial) -> bool:
-    """Whether a trial's model, measured or exported, averages over an image and its mirror image.
+def answers_both_ways(spec: SearchSpec, trial: Trial | Configuration) -> bool:
+    """Whether the model of a trial or configuration, measured or exported, averages over an image and its mirror image.
 
     That of a baseline does not, nor one that by the search's choice has seen no mirror images while it was trained:
     what it answers to them is worth less than what it answers to the image.
     """
-    if spec.final.tta != "flip" or trial.name:
+    baseline = trial.baseline if isinstance(trial, Configuration) else bool(trial.name)
+    if spec.final.tta != "flip" or baseline:
         return False
     flip = getattr(getattr(spec.model, "augmentation", None), "flip", None)
     if flip is None or (isinstance(flip, Fixed) and not flip.when):

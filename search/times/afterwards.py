@@ -5,11 +5,10 @@ Pure functions; all times are in seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from search.record.configuration import Configuration
 from search.record.environment import SLOWEST
 from search.times.estimates import build_seconds
+from spaces.families import family_of_settings
 
 # What export, its verification in a fresh process and the report take on an idle machine.
 _SECONDS_AFTER = 15.0
@@ -24,8 +23,9 @@ _LEAST_AFTER = 5.0
 _AFTER_SHARE = 0.01
 # And at most for files of a model that answers both ways round: a shorter night rather leaves some of them out.
 _BOTH_WAYS_SHARE = 0.05
-# A model is built, and its rows are read twice: for the metrics and for the predictions.
-_EVALUATION_BUILD, _EVALUATION_PASSES = 1.0, 2.0
+# A model is built, and its rows are read once; by a user's model twice, for the metrics and for the predictions. A deep
+# network has twice what it should need: a night is late by so much of it at once.
+_EVALUATION_BUILD, _OWN_PASSES, _DEEP_PASSES = 1.0, 2.0, 2.0
 
 
 def seconds_after(
@@ -84,26 +84,34 @@ def doubt(left: float, wanted: float, slowness: float) -> str | None:
 
 
 def evaluation_seconds(
-    measured: Sequence[Configuration], validation_rows: int, test_rows: int, train_rows: int = 0
+    configuration: Configuration,
+    validation_rows: int,
+    rows: int,
+    train_rows: int = 0,
+    *,
+    alone: float = 1.0,
+    both_ways: bool = False,
 ) -> float:
-    """Expected time to measure models on the test part.
+    """Expected time to measure a model of a configuration.
 
     Args:
-        measured: The configurations of these models.
+        configuration: The one.
         validation_rows: Rows that an epoch was validated on.
-        test_rows: Rows of the test part.
+        rows: Rows that it is measured on.
         train_rows: Rows that an epoch trained on.
+        alone: Time of what has the machine to itself, as a multiple of what it takes beside other trainings.
+        both_ways: Whether the model holds the network twice, for an image and its mirror image.
     """
-    if not test_rows or not validation_rows:
+    price, ways = configuration.price, 2 if both_ways else 1
+    if not rows or not validation_rows:
         return 0.0
-    expected = 0.0
-    for configuration in measured:
-        price = configuration.price
-        if price is not None:
-            # An epoch was validated on what the network had made of the rows already.
-            passed = price.features * test_rows / (train_rows + validation_rows)
-            expected += max(_EVALUATION_BUILD, price.build) + _EVALUATION_PASSES * passed
-        elif configuration.epochs:
-            passes = [max(0.0, epoch.seconds - epoch.train_seconds) for epoch in configuration.epochs]
-            expected += _EVALUATION_BUILD + _EVALUATION_PASSES * sum(passes) / len(passes) * test_rows / validation_rows
-    return expected
+    if price is not None:
+        # An epoch was validated on what the network had made of the rows already.
+        passed = price.features * rows / (train_rows + validation_rows)
+        return max(_EVALUATION_BUILD, price.build) + ways * _DEEP_PASSES * passed
+    if not configuration.epochs:
+        return 0.0
+    # An epoch that compiles says little of the others.
+    shortest = min(max(0.0, epoch.seconds - epoch.train_seconds) for epoch in configuration.epochs)
+    count = _OWN_PASSES if family_of_settings(configuration.settings["family"]).users_code else 1.0
+    return _EVALUATION_BUILD + ways * count * alone * shortest * rows / validation_rows

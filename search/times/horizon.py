@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from search.budget import Budget, Deadline
 from search.executors import Executor
 from search.record import environment
 from search.record.configuration import Configuration
+from search.record.standing import answers_both_ways
 from search.record.trial import Trial
 from search.times import afterwards, estimates, planning
 from search.times.estimates import UNKNOWN_PACE, Pace
@@ -83,15 +85,14 @@ class Horizon:
 
     def measure(self, ranked: Sequence[Configuration], pace: Pace) -> None:
         """Keeps as much time for evaluation, export and report as is now known to be needed."""
-        # An ensemble is measured as long as its models are.
-        measured = [*ranked[: self._spec.final.ensemble], *(c for c in ranked if c.baseline)]
-        rows = (self._validation_rows, self._test_rows, self._train_rows)
-        both_ways = self._spec.final.tta != "none"
-        evaluation = (2 if both_ways else 1) * afterwards.evaluation_seconds(measured, *rows)
+        # An ensemble is measured as long as its models are; a baseline that wins is measured once.
+        winners = list(islice((c for c in ranked if not c.baseline), self._spec.final.ensemble)) or ranked[:1]
+        evaluation = self._evaluation_seconds([*winners, *(c for c in ranked if c.baseline)], self._test_rows)
+        both_ways = any(answers_both_ways(self._spec, c) for c in winners)
         crowded = environment.slowness(self.slots * self.threads)
         trained = pace.epochs + sum(len(c.epochs) for c in ranked)
         slowness = max(crowded, pace.factor, self._slowness if trained < _START_COUNTS else 1.0)
-        model = max(map(afterwards.model_seconds, measured[:1]), default=0.0)
+        model = max(map(afterwards.model_seconds, winners), default=0.0)
         files = afterwards.seconds_after(
             self.budget.total, slowness, serve=self._spec.export.serve, model=model, both_ways=both_ways
         )
@@ -99,7 +100,16 @@ class Horizon:
 
     def measuring_seconds(self, models: Sequence[Configuration]) -> float:
         """Expected time to measure models of these configurations on the validation rows."""
-        return afterwards.evaluation_seconds(models, self._validation_rows, self._validation_rows, self._train_rows)
+        return self._evaluation_seconds(models, self._validation_rows)
+
+    def _evaluation_seconds(self, models: Sequence[Configuration], rows: int) -> float:
+        validated_on, trained_on = self._validation_rows, self._train_rows
+        return sum(
+            afterwards.evaluation_seconds(
+                c, validated_on, rows, trained_on, alone=self.alone, both_ways=answers_both_ways(self._spec, c)
+            )
+            for c in models
+        )
 
     def search_end(
         self, ranked: Sequence[Configuration], done: Done = NOTHING_DONE, pace: Pace | None = None

@@ -107,7 +107,7 @@ def test_a_training_to_the_end_costs_what_fine_tuning_costs_also_of_one_that_saw
 
 def test_the_test_part_passes_the_whole_network():
     (one,) = standing(trial("a", besides=60.0)).best(3)
-    assert afterwards.evaluation_seconds([one], 100, 200, 900) == pytest.approx(2.0 + 2 * 60.0 * 200 / 1000)
+    assert afterwards.evaluation_seconds(one, 100, 200, 900) == pytest.approx(2.0 + 2 * 60.0 * 200 / 1000)
 
 
 def test_a_final_training_has_at_least_half_of_its_fine_tuning():

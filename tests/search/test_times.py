@@ -271,11 +271,22 @@ def test_a_search_that_goes_on_after_retraining_leaves_time_for_a_newcomer():
     assert kept(new, pace=pace, done=done) == pytest.approx(1.05 * 0.5 * (4 * 1.1 + 1.25) * one)
 
 
-def test_evaluation_reads_the_test_part_twice_for_each_model():
+def test_evaluation_reads_the_test_part_once_and_a_model_of_the_users_twice():
     one = configuration("a")
     validation = one.epochs[0].seconds - one.epochs[0].train_seconds
-    assert afterwards.evaluation_seconds([one, one], 1000, 5000) == pytest.approx(2 * (1 + 2 * 5 * validation))
-    assert afterwards.evaluation_seconds([one], 1000, 0) == 0
+    assert afterwards.evaluation_seconds(one, 1000, 5000) == pytest.approx(1 + 5 * validation)
+    assert afterwards.evaluation_seconds(one, 1000, 0) == 0
+    told = afterwards.evaluation_seconds(one, 1000, 5000, alone=0.5, both_ways=True)
+    assert told == pytest.approx(1 + 2 * 0.5 * 5 * validation)
+    of_users = replace(one, settings={**one.settings, "family": "python:module:build"})
+    assert afterwards.evaluation_seconds(of_users, 1000, 5000) == pytest.approx(1 + 2 * 5 * validation)
+
+
+def test_an_epoch_that_compiles_does_not_lengthen_the_evaluation():
+    one = configuration("a")
+    first = replace(one.epochs[0], seconds=one.epochs[0].seconds + 60)
+    slower = replace(one, epochs=(first, *one.epochs[1:]))
+    assert afterwards.evaluation_seconds(slower, 1000, 5000) == afterwards.evaluation_seconds(one, 1000, 5000)
 
 
 def test_a_machine_that_waits_for_others_is_slow():

@@ -1,0 +1,44 @@
+"""What a final model is measured with: what it answered, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spaces
+from search.phases import evaluation
+
+MLP = {"family": "mlp", "layers": 1, "units": 8}
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"metrics": ["accuracy", "f1", "auc"], "label_smoothing": 0.3},
+        {"metrics": ["accuracy", "balanced_accuracy"], "focal_gamma": 2, "class_weight": "balanced"},
+        {"metrics": ["accuracy"], "optimizer": "adamw", "weight_decay": 0.1, "precision": "bfloat16"},
+    ],
+)
+def test_the_answers_are_measured_as_the_model_is(training: dict[str, Any], tensorflow: None) -> None:
+    from search.training.engines import engines
+
+    spec = spaces.load({
+        "name": "x", "data": {"source": "digits", "limit": 400}, "model": MLP, "training": {"epochs": 1, **training},
+    })  # fmt: skip
+    data = spaces.load_data(spec)
+    settings = spaces.configure(spec, {})
+    rows = engines().rows(data.test)
+    engine = engines().fresh(settings, data.info, seed=3)
+    engine.prepare(rows)
+    engine.model.set_weights([3 * array for array in engine.model.get_weights()])
+    answered = engine.predict(rows)
+    engine.evaluate = None  # the rows are read once
+    found = evaluation._measured(engine, rows, answered, settings, data.info)
+    del engine.evaluate
+    expected = engine.evaluate(rows)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert np.isfinite(value)
+        assert found[name] == pytest.approx(value, rel=1e-5), name
