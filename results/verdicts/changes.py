@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Literal
 
 from spaces.values.dimensions import Choice, Dimension, Fixed, Range, Value
@@ -111,24 +113,51 @@ def _one_or_more(left: tuple[Value, ...], dimension: Choice | Range) -> Dimensio
 def _wider_range(dimension: Range, kind: Kind, end: End) -> Range | None:
     down = end == "low"
     edge = dimension.min if down else dimension.max
-    if dimension.log and dimension.step is not None:
-        steps = max(1, round(math.log(dimension.max / dimension.min, dimension.step) / 2))
-        beyond = edge * dimension.step ** (-steps if down else steps)
-    elif dimension.log:
-        factor = math.sqrt(dimension.max / dimension.min)
-        beyond = edge / factor if down else edge * factor
-    else:
-        step = dimension.step or (1 if dimension.integer else 0)
-        half = (dimension.max - dimension.min) / 2
-        width = max(step, round(half / step) * step) if step else half
-        beyond = edge - width if down else edge + width
-    outside = (-math.inf, edge) if down else (edge, math.inf)
-    limit = _allowed(kind, round(beyond) if dimension.integer else _between(beyond, *outside))
-    if limit is None:
-        limit = _towards(dimension, kind, end)
+    step = dimension.step
+    limit = _freely(dimension, kind, end) if step is None else _in_steps(dimension, step, kind, end)
     if limit is None or (dimension.log and limit <= 0) or not (limit < edge if down else limit > edge):
         return None
     return replace(dimension, min=limit) if down else replace(dimension, max=limit)
+
+
+def _freely(dimension: Range, kind: Kind, end: End) -> float | None:
+    """The new end of a range without steps: half its width further, or as far as the kind of setting allows."""
+    down = end == "low"
+    edge = dimension.min if down else dimension.max
+    if dimension.log:
+        factor = math.sqrt(dimension.max / dimension.min)
+        beyond = edge / factor if down else edge * factor
+    else:
+        half = (dimension.max - dimension.min) / 2
+        width = max(1, round(half)) if dimension.integer else half
+        beyond = edge - width if down else edge + width
+    outside = (-math.inf, edge) if down else (edge, math.inf)
+    limit = _allowed(kind, round(beyond) if dimension.integer else _between(beyond, *outside))
+    return _towards(dimension, kind, end) if limit is None else limit
+
+
+def _in_steps(dimension: Range, step: float, kind: Kind, end: End) -> float | None:
+    """The new end of a range with steps: half as many further as it has, or as many as the kind of setting allows.
+
+    Steps are counted from `min`, so a new end has to lie on them to leave the old values where they are.
+    """
+    down = end == "low"
+    width = math.log(dimension.max / dimension.min, step) if dimension.log else (dimension.max - dimension.min) / step
+    # As people write them: in binary numbers, 0.3 less three times 0.1 is below 0.
+    edge, each = Decimal(str(dimension.min if down else dimension.max)), Decimal(str(step))
+
+    def beyond(steps: int) -> Decimal:
+        if dimension.log:
+            return edge / each**steps if down else edge * each**steps
+        return edge - steps * each if down else edge + steps * each
+
+    further = range(1, max(1, round(width / 2)) + 1)
+    steps = bisect_left(further, True, key=lambda steps: not kind.within(float(beyond(steps))))
+    while steps and dimension.integer and beyond(steps) % 1:
+        steps -= 1
+    if not steps:
+        return None
+    return int(beyond(steps)) if dimension.integer else float(beyond(steps))
 
 
 def _towards(dimension: Range, kind: Kind, end: End) -> float | None:
@@ -139,11 +168,6 @@ def _towards(dimension: Range, kind: Kind, end: End) -> float | None:
         bound, excluded, edge = (kind.le, False, dimension.max) if kind.lt is None else (kind.lt, True, dimension.max)
     if bound is None:
         return None
-    if dimension.step is not None and not dimension.log:
-        # Steps are counted from `min`, so a new end has to lie on them to leave the old values where they are.
-        steps = math.floor(abs(bound - edge) / dimension.step + 1e-9)
-        steps -= excluded and math.isclose(steps * dimension.step, abs(bound - edge))
-        return _rounded(edge + (-steps if end == "low" else steps) * dimension.step, dimension.integer)
     if excluded and not dimension.integer:
         return _allowed(kind, _between((edge + bound) / 2, *sorted((edge, bound))))
     return _allowed(kind, _rounded((edge + bound) / 2 if excluded else bound, dimension.integer))

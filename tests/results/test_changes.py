@@ -32,6 +32,12 @@ WHEN = (("optimizer", ("sgd",)),)
         (Range(1, 3, True), DEPTH, "low", (0, 3)),
         (Range(16, 128, True, step=2, log=True), WIDTH, "high", (16, 512)),
         (Range(16, 128, True, step=2, log=True), WIDTH, "low", (4, 128)),
+        # A whole number of steps, with as many digits as these have.
+        (Range(0.3, 0.9, False, step=0.1), FRACTION, "low", (0.0, 0.9)),
+        (Range(0.15, 0.5, False, step=0.05), FRACTION, "low", (0.0, 0.5)),
+        (Range(0.2125, 0.2625, False, step=0.0125), FRACTION, "low", (0.1875, 0.2625)),
+        (Range(12, 96, True, step=2, log=True), WIDTH, "low", (3, 96)),
+        (Range(13, 104, True, step=2, log=True), WIDTH, "low", None),
         (Range(0.8, 0.99, False, when=WHEN), MOMENTUM, "high", (0.8, 0.995)),
         # With as many digits as it takes.
         (Range(0.9, 0.999, False), MOMENTUM, "high", (0.9, 0.9995)),

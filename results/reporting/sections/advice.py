@@ -19,12 +19,11 @@ def advice(facts: Facts) -> Section | None:
         return None
     rows = [(one.setting, one.message, _change(one.change)) for one in found]
     table = Table(("setting", "what was seen", "next time"), rows, (False, False, False))
-    return Section(
-        "advice",
-        "For the next night",
-        [Text(f"The file {NEXT} beside this report holds these changes."), table],
-        "Advice",
+    text = (
+        f"The file {NEXT} beside this report holds these changes, but for those that would alter a baseline or leave "
+        "nothing to choose; comments at its top say which it holds."
     )
+    return Section("advice", "For the next night", [Text(text), table], "Advice")
 
 
 def _change(change: object) -> str:
