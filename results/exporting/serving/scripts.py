@@ -23,6 +23,11 @@ SIGNATURE = "predict_signature.py"
 TABLE = "columns.json"
 # What training reads: a document may be longer than Python takes by itself.
 _LONG_CELLS = "csv.field_size_limit(2**20)"
+# Blanks in the header of `a, b, c` are no part of a name, wherever training had the names from.
+_CELLS = (
+    '    cells = csv.DictReader(open(file, newline="", encoding="utf-8-sig"))',
+    "    cells.fieldnames = [name.strip() for name in cells.fieldnames]",
+)
 
 
 def script_name(format: str) -> str:
@@ -146,9 +151,9 @@ def signature_script(info: DataInfo, output: OutputKind, threshold: float | None
     if kind == IMAGE:
         lines += ["    found = predict(image=tf.constant([Path(file).read_bytes()]))"]
     elif kind == COLUMNS:
-        numbers = {one.name: one.column for one in inputs if one.dtype == "float32"}
-        words = {one.name: one.column for one in inputs if one.dtype == "string"}
-        lines += ['    rows = list(csv.DictReader(open(file, newline="", encoding="utf-8-sig")))', "    columns = {"]
+        numbers = {one.name: one.column.strip() for one in inputs if one.dtype == "float32"}
+        words = {one.name: one.column.strip() for one in inputs if one.dtype == "string"}
+        lines += [*_CELLS, "    rows = list(cells)", "    columns = {"]
         lines += [
             f'        "{name}": tf.constant([number(row[{column!r}]) for row in rows]),'
             for name, column in numbers.items()
@@ -185,7 +190,7 @@ def table(info: DataInfo) -> dict[str, Any]:
             import numpy as np
 
             filled = [float(v[0]) for _, v in dates.parts(np.array([encoding.fill]), times=encoding.times)]
-        told = {"name": encoding.name, "kind": encoding.kind, "values": list(encoding.values), "fill": filled}
+        told = {"name": encoding.name.strip(), "kind": encoding.kind, "values": list(encoding.values), "fill": filled}
         told |= {"other": encoding.other, "missing": encoding.missing, "times": encoding.times}
         told |= {"aliases": encoding.aliases} if encoding.aliases else {}
         columns.append(told | ({"meant": boolean_words(encoding.values)} if encoding.kind == "boolean" else {}))
@@ -292,7 +297,7 @@ def _table(kinds: Collection[str], *, aliases: bool) -> list[str]:
         "",
         "",
         "for file in sys.argv[1:]:",
-        '    cells = csv.DictReader(open(file, newline="", encoding="utf-8-sig"))',
+        *_CELLS,
         '    rows = np.array([encoded(line) for line in cells], "float32")',
     ]
 

@@ -132,7 +132,17 @@ def test_scripts_read_cells_that_hold_documents(tmp_path: Path) -> None:
     assert "csv" not in scripts.signature_script(PHOTOS, "logits")
 
 
-def read_by_a_script(folder: Path, column: ColumnEncoding, given: Sequence[str]) -> Any:
+def test_scripts_know_columns_with_blanks_around_their_names(tmp_path: Path) -> None:
+    # A frame that pandas has read from such a file has them in its names.
+    for name, header in (("b", " b"), (" b", "b"), (" b", " b")):
+        assert read_by_a_script(tmp_path, ColumnEncoding(name, "number"), ["1.5"], header) == [[1.5]]
+    framed = replace(TABLE, columns=(" b",), table=(ColumnEncoding(" b", "number"),))
+    text = scripts.signature_script(framed, "logits")
+    assert set(scripts._CELLS) <= set(text.splitlines())
+    assert "row['b']" in text
+
+
+def read_by_a_script(folder: Path, column: ColumnEncoding, given: Sequence[str], header: str = "") -> Any:
     """What a script makes of the cells of a table with one column."""
     info = DataInfo(
         "tabular", (len(column.inputs),), "float32", "regression", "number", 1, columns=(column.name,), table=(column,),
@@ -142,7 +152,7 @@ def read_by_a_script(folder: Path, column: ColumnEncoding, given: Sequence[str])
     end = next(number for number, line in enumerate(lines) if line.startswith("    rows = "))
     read = [line for line in lines[: end + 1] if "session" not in line and "onnxruntime" not in line]
     (folder / "read.py").write_text("\n".join([*read, "    print(rows.tolist())"]), encoding="utf-8")
-    (folder / "new.csv").write_text(f"{column.name}\n" + "".join(f"{cell}\n" for cell in given))
+    (folder / "new.csv").write_text(f"{header or column.name}\n" + "".join(f"{cell}\n" for cell in given))
     command = [sys.executable, str(folder / "read.py"), str(folder / "new.csv")]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     return ast.literal_eval(done.stdout)
