@@ -164,7 +164,7 @@ def _chosen(described: Mapping[str, Any]) -> list[str]:
     run, model, metrics = described["run"], described["model"], described["metrics"]
     objective = _text(metrics["objective"]["name"])
     how = f"{_text(run['algorithm'])}, seed {_text(run['seed'])}"
-    search = f"a search of {run['trials']:,} trials ({how}) for {objective}"
+    search = f"a search of {plural(run['trials'], 'trial')} ({how}) for {objective}"
     seeds = metrics["retrained"] and metrics["retrained"]["seeds"]
     again = f", after being trained again with {plural(seeds, 'fresh seed')}" if seeds else ""
     after = f"its weights are those after epoch {model['epochs']}"

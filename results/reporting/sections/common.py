@@ -9,6 +9,7 @@ import numpy as np
 from results.reporting.document import Item, Text
 from results.reporting.facts import Facts
 from results.reporting.words import number, percent, scalar
+from results.text import plural
 from search.files.store import Evaluation
 from search.record.configuration import Configuration
 
@@ -44,7 +45,7 @@ def hover(facts: Facts, configuration: Configuration, about: str = "") -> str:
         [
             title(facts, configuration),
             f"{facts.objective} {number(configuration.score)}",
-            f"{last} {facts.unit}s",
+            plural(last, facts.unit),
             *values,
         ]
     )

@@ -160,6 +160,8 @@ def test_folds_give_no_hint_at_longer_training(make_run: MakeRun) -> None:
     assert shown[0].startswith("As the mean over 3 folds, the winner has accuracy ")
     assert "longer training" not in shown[0]
     assert shown[1] == "The best 2 configurations ran for 3 folds."
+    short = curves(facts(make_run("short", promotions=False, configurations=2, epochs=1, baselines=()))).items[0]
+    assert getattr(short, "caption", "").startswith("The best 2 configurations ran for 1 epoch.")
 
 
 def test_a_lucky_first_fold_is_not_the_best_so_far(make_run: MakeRun) -> None:

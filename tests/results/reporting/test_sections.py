@@ -368,6 +368,7 @@ def test_of_hundreds_of_hyperparameters_dots_and_lines_tell_some(make_run: MakeR
     told = hover(facts, facts.searched[0], "x99").splitlines()
     assert [line.split()[0] for line in told[3:]] == [*(f"x{k}" for k in range(29)), "x99", "and"]
     assert told[-1] == "and 70 more"
+    assert told[2] == "1 epoch"
     lines: Any = hyperparameters(facts)[1].items[0]
     assert [axis.name for axis in lines.axes] == [*(f"x{k}" for k in range(60)), "val_accuracy"]
     assert "over 60 of 100 hyperparameters" in lines.caption

@@ -86,9 +86,9 @@ def _caption(facts: Facts, top: list[Configuration], baselines: list[Configurati
     lengths = sorted({c.epochs[-1].number for c in top})
     parts = []
     if top:
-        run = f"{lengths[0]} to {lengths[-1]}" if len(lengths) > 1 else f"{lengths[0]}"
+        run = f"{lengths[0]} to " * (len(lengths) > 1) + plural(lengths[-1], facts.unit)
         whom = f"The best {len(top)} configurations ran" if len(top) > 1 else "The one configuration ran"
-        parts.append(f"{whom} for {run} {facts.unit}s")
+        parts.append(f"{whom} for {run}")
     if baselines:
         each = [f"{b.name} for {b.epochs[-1].number}" for b in baselines]
         parts.append(f"{'the baseline' if len(each) == 1 else 'the baselines'} {listed(each)}")
