@@ -140,6 +140,8 @@ def _baselines(spec: SearchSpec) -> list[Any]:
     for baseline in spec.baselines:
         settings = spaces.configure_baseline(spec, baseline).to_json()
         settings["training"] = {**settings["training"], "epochs": baseline.epochs}
+        # What is fixed by now is no value any more, the model the same. Of a function, values are what the model says.
+        del settings["values"]
         found.append(settings)
     return found
 

@@ -355,6 +355,18 @@ def test_no_change_may_alter_a_baseline(make_run: MakeRun) -> None:
     assert after.training.learning_rate == fixed.training.learning_rate
 
 
+@pytest.mark.parametrize(("left", "made"), [("relu", 1), ("tanh", 0)])
+def test_a_choice_may_become_what_a_baseline_has_of_it(left: str, made: int) -> None:
+    space = {
+        "name": "a", "data": {"source": "digits"},
+        "model": {"family": "mlp", "layers": [1, 2], "units": 8, "activation": ["relu", "tanh"]},
+        "training": {"epochs": 9}, "baselines": [{"name": "article", "values": {"layers": 1}}],
+    }  # fmt: skip
+    change = Advice(Rule.NEVER_WON, "model.activation", "1 of 1", left)
+    _, notes = next_spec_of(spaces.load(space), [change], [])
+    assert len(notes) == made
+
+
 @pytest.mark.parametrize(
     ("changes", "stated"),
     [
