@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -26,12 +26,13 @@ from search.phases.sources import BaseSource
 from search.phases.together import Together
 from search.phases.winner import FinalModels, final_weights
 from search.record import environment
+from search.record.configuration import configurations
 from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
 from search.times import estimates
 from spaces import CodeError
 from spaces.families import family_of
 from spaces.outside.references import take_anew
-from tests.search.records import CHECKPOINT, completed, outcome
+from tests.search.records import CHECKPOINT, completed, outcome, settings
 from tests.search.simulation import Killed, share, table
 from tests.whole_nights import Crew, NightWorld, WholeNight, night_space
 
@@ -152,6 +153,42 @@ def test_half_trained_seeds_choose_no_threshold():
     models = FinalModels(night_space(), store, None, None, Observer(), None)
     winner = completed("winner-a", [0.5], kind=TrialKind.WINNER, configuration="a")
     assert models.judges(winner, []) == [(whole, CHECKPOINT)]
+
+
+@pytest.mark.parametrize(("schedule", "epochs"), [("constant", None), ("cosine", 5)])
+def test_only_a_rate_that_falls_comes_to_its_end_over_fewer_epochs(schedule, epochs):
+    """Part of a training at one rate had counted as the whole of a shorter one."""
+    store = SimpleNamespace(meta=lambda _, default: default, trials=lambda _: [cut], add_event=lambda *_: None)
+    now = SimpleNamespace(now=lambda: 0.0)
+    budget = SimpleNamespace(training_left=3.5, clock=now)
+    models = FinalModels(night_space(), store, None, SimpleNamespace(budget=budget), Observer(), None)
+    ended = outcome([0.5, 0.6], stopped=Stop.DEADLINE, state=replace(CHECKPOINT, epoch=2))
+    made = settings(schedule=schedule, epochs=20)
+    cut = completed(
+        "winner-a", [], kind=TrialKind.WINNER, configuration="a", outcome=ended, settings=made, epochs_to=20
+    )
+    (chosen,) = configurations([completed("a", [0.5], settings=made)])
+    found = models._shortened(cut, chosen)
+    assert (None if found is None else found.epochs_to) == epochs
+    budget.training_left = 100.0
+    assert models._shortened(cut, chosen).epochs_to == 20
+
+
+@pytest.mark.parametrize(("kind", "trained"), [(TrialKind.SEARCH, ["a"]), (TrialKind.CANDIDATE, ["begun", "a"])])
+def test_a_lost_model_is_trained_again_without_what_the_search_has_begun(monkeypatch, kind, trained):
+    """Its end would be told to no oracle, which would wait for it for ever."""
+    monkeypatch.setattr("search.files.checkpoint.intact", lambda *_: False)
+    begun = completed("begun", [], kind=kind, state=TrialState.RUNNING)
+    lost = completed("a", [], kind=kind, outcome=outcome([0.5], best=CHECKPOINT))
+    store = SimpleNamespace(
+        directory=None, trials=lambda *_: [begun, lost], trial=lambda _: lost, add_event=lambda *_: None,
+        meta=lambda _, default: default,
+    )  # fmt: skip
+    given: list[str] = []
+    runner = SimpleNamespace(run=lambda _, left: given.extend(one.id for one in left))
+    horizon = SimpleNamespace(budget=SimpleNamespace(clock=SimpleNamespace(now=lambda: 0.0)))
+    assert FinalModels(night_space(), store, runner, horizon, Observer(), None).with_weights(lost) is None
+    assert given == trained
 
 
 @dataclass

@@ -16,6 +16,7 @@ from search.loop.warn import warn
 from search.phases.retraining import best_length
 from search.phases.sources import ListSource, winner_trial
 from search.record.configuration import Configuration, fresh_scores
+from search.record.marks import OWN
 from search.record.trial import ENDED_EARLY, Checkpoint, Outcome, Stop, Trial, TrialKind, TrialState
 from search.times import estimates, planning
 from search.times.horizon import Horizon
@@ -158,9 +159,10 @@ class FinalModels:
             return trial
         self.warn(f"{trial.id}: its checkpoint is lost or damaged; training it again")
         self._observer.phase("training again", 1)
-        left = [*unfinished(self._store.trials(trial.kind)), trial]
+        # What the search has begun goes on in it, where its oracle learns of the end.
+        begun = [] if trial.kind in OWN else unfinished(self._store.trials(trial.kind))
         with self._for(trial) as runner:
-            runner.run(self._source([], trial.kind), left)
+            runner.run(self._source([], trial.kind), [*begun, trial])
         renewed = self._store.trial(trial.id)
         return renewed if renewed is not None and self._kept(renewed) else None
 
@@ -278,7 +280,8 @@ class FinalModels:
             configuration: What it trains.
 
         Returns:
-            A trial of fewer epochs, of as many where there is time for them now; None where it would have no epoch.
+            A trial of fewer epochs, of as many where there is time for them now; None where it would have no epoch, or
+            fewer at a rate that stays as it is: that would be a part of the training, not the whole of a shorter one.
         """
         outcome, left = cut.outcome, self._horizon.budget.training_left
         if outcome is None or outcome.stopped is not Stop.DEADLINE or outcome.state is None or not outcome.epochs:
@@ -286,7 +289,8 @@ class FinalModels:
         reached, epochs = outcome.state.epoch, cut.epochs_to
         if left is not None:
             epochs = min(epochs, reached + math.floor((left - outcome.build_seconds) / pace(outcome.epochs)))
-        if epochs <= reached:
+        falls = estimates.schedule_end(cut.settings) is not None
+        if epochs <= reached or (epochs < cut.epochs_to and not falls):
             return None
         if epochs < cut.epochs_to:
             self.warn(
