@@ -5,6 +5,7 @@ Pure functions; all times are in seconds.
 
 from __future__ import annotations
 
+from search.record import folds
 from search.record.configuration import Configuration
 from search.record.environment import SLOWEST
 from search.times.estimates import build_seconds
@@ -111,7 +112,11 @@ def evaluation_seconds(
         return max(_EVALUATION_BUILD, price.build) + ways * _DEEP_PASSES * passed
     if not configuration.epochs:
         return 0.0
-    # An epoch that compiles says little of the others.
-    shortest = min(max(0.0, epoch.seconds - epoch.train_seconds) for epoch in configuration.epochs)
+    # An epoch that compiles says little of the others. A fold is validated after each of its own epochs, of which there
+    # are at least as many as until its best.
+    shortest = min(
+        max(0.0, epoch.seconds - epoch.train_seconds) / max(1.0, epoch.metrics.get(folds.LENGTH, 1.0))
+        for epoch in configuration.epochs
+    )
     count = _OWN_PASSES if family_of_settings(configuration.settings["family"]).users_code else 1.0
     return _EVALUATION_BUILD + ways * count * alone * shortest * rows / validation_rows

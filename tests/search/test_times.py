@@ -289,6 +289,13 @@ def test_an_epoch_that_compiles_does_not_lengthen_the_evaluation():
     assert afterwards.evaluation_seconds(slower, 1000, 5000) == afterwards.evaluation_seconds(one, 1000, 5000)
 
 
+def test_a_fold_is_validated_after_each_of_its_epochs():
+    """All of them together had been taken for one pass, and kept a large part of a night unused."""
+    fold = replace(epoch(1, seconds=20.0, fold_epochs=10.0), train_seconds=10.0)
+    (one,) = configurations([completed("a", [], outcome=outcome([], epochs=(fold, replace(fold, number=2))))])
+    assert afterwards.evaluation_seconds(one, 1000, 5000) == pytest.approx(1 + 5 * 1.0)
+
+
 def test_a_machine_that_waits_for_others_is_slow():
     assert afterwards.slowness(6.0, 5.9) == pytest.approx(1.017, abs=0.001)
     assert afterwards.slowness(15.0, 5.0) == 3.0
