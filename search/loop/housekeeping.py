@@ -23,7 +23,9 @@ _TRIAL_BYTES = 1 << 16
 _EPOCH_BYTES = 1 << 11
 
 
-def spare(trials: list[Trial], direction: str, keep_best: int, held: Collection[str]) -> dict[str, Outcome]:
+def spare(
+    trials: list[Trial], direction: str, keep_best: int, held: Collection[str], folds: int = 0
+) -> dict[str, Outcome]:
     """The outcomes of those trials that hold checkpoints nobody needs, without these checkpoints.
 
     Needed are: the last state of an unfinished trial and what it goes on from, what the oracle may continue,
@@ -35,11 +37,12 @@ def spare(trials: list[Trial], direction: str, keep_best: int, held: Collection[
         keep_best: How many of the best configurations keep their best weights.
         held: Ids of the ended trials that the oracle may go on from, of those that running trials go on from, as far as
             these are not among `trials`, and of those whose models the run ends with.
+        folds: Of a cross-validation the folds that a configuration needs to come before all that have fewer.
 
     Returns:
         Trial id to its outcome as it should be recorded.
     """
-    best = [c for c in ranked(configurations(trials), direction) if c.score is not None][:keep_best]
+    best = [c for c in ranked(configurations(trials), direction, folds) if c.score is not None][:keep_best]
     wanted = {c.best.file for c in best if c.best is not None}
     running = {t.id for t in trials if t.state is TrialState.RUNNING}
     in_use = running | {t.parent for t in trials if t.id in running and t.parent} | set(held)
@@ -60,10 +63,16 @@ def spare(trials: list[Trial], direction: str, keep_best: int, held: Collection[
 
 
 def tidy(
-    run: Path, store: RunStore, trials: list[Trial], direction: str, keep_best: int, held: Collection[str]
+    run: Path,
+    store: RunStore,
+    trials: list[Trial],
+    direction: str,
+    keep_best: int,
+    held: Collection[str],
+    folds: int = 0,
 ) -> dict[str, Outcome]:
     """Forgets and deletes the checkpoints that nobody needs. Arguments and result as for `spare`."""
-    outcomes = spare(trials, direction, keep_best, held)
+    outcomes = spare(trials, direction, keep_best, held, folds)
     if not outcomes:
         return outcomes
     store.update_checkpoints(outcomes)
@@ -76,7 +85,13 @@ def tidy(
 
 
 def keep_within(
-    limit: int, run: Path, store: RunStore, trials: list[Trial], direction: str, held: Collection[str]
+    limit: int,
+    run: Path,
+    store: RunStore,
+    trials: list[Trial],
+    direction: str,
+    held: Collection[str],
+    folds: int = 0,
 ) -> dict[str, Outcome]:
     """Makes room when the run directory has grown past `limit` bytes: only the best configuration keeps its weights.
 
@@ -87,7 +102,7 @@ def keep_within(
     """
     if disk.used(run) <= limit:
         return {}
-    outcomes = tidy(run, store, trials, direction, 1, held)
+    outcomes = tidy(run, store, trials, direction, 1, held, folds)
     size = disk.used(run)
     if size > limit:
         raise DiskError(f"{run}: takes {size / 1e6:.1f} MB, more than limits.disk of {limit / 1e6:.1f} MB")

@@ -17,7 +17,7 @@ from search.phases.schedule import planned, trial_limit
 from search.phases.sources import SearchSource
 from search.record.configuration import Configuration, configurations
 from search.record.marks import COUNTED
-from search.record.standing import Standing, most_needed
+from search.record.standing import Standing, folds_needed, most_needed
 from search.record.trial import Scalar, TrialKind
 from spaces import DataInfo, SearchSpec, Settings
 from spaces.specs.configurations import unsaid
@@ -58,7 +58,7 @@ class Searching:
     @property
     def scored(self) -> list[Configuration]:
         """Configurations with a score, best first: as many of the best as can be of use, and in their places the
-        baselines and those that were trained again or keep checkpoints."""
+        baselines, those that were trained again or keep checkpoints, and as many of the best with all folds."""
         again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
         self._standing.learn(again)
         return self._standing.ranked(most_needed(self._spec), (trial.configuration for trial in again))
@@ -68,7 +68,8 @@ class Searching:
         if self._source is not None:
             return self._source.standing
         if self._before is None:
-            self._before = Standing(self._spec.objective.direction, most_needed(self._spec), self._store.trial)
+            spec, needed = self._spec, folds_needed(self._spec)
+            self._before = Standing(spec.objective.direction, most_needed(spec), self._store.trial, needed)
             for trial in self._store.each_trial(*COUNTED):
                 self._before.take(trial)
         return self._before

@@ -23,7 +23,7 @@ from search.phases.schedule import planned
 from search.record.configuration import Configuration
 from search.record.folds import Bars
 from search.record.seeds import configuration_seed, derive
-from search.record.standing import Standing, most_needed
+from search.record.standing import Standing, folds_needed, most_needed
 from search.record.trial import Outcome, Stop, Trial, TrialJob, TrialKind, TrialState
 from search.training.stopping import unreported
 from spaces import SearchSpec, Settings
@@ -141,7 +141,8 @@ class SearchSource(BaseSource):
         self._proposer = proposer
         self._store = store
         limit = spec.limits.disk
-        self.standing = Standing(spec.objective.direction, most_needed(spec), store.trial)
+        self._folds = folds_needed(spec)
+        self.standing = Standing(spec.objective.direction, most_needed(spec), store.trial, self._folds)
         self._disk = None if limit is None else housekeeping.DiskUse(store.directory, limit)
         self._searched = 0
         self._failures = Failures()
@@ -335,10 +336,11 @@ class SearchSource(BaseSource):
         held = self._proposer.continuable() | untold | self.standing.continued | self._store.chosen()
         best = self._spec.keep_checkpoints.best
         holding = self.standing.holding(best)
-        self._trimmed(housekeeping.tidy(run, self._store, holding, direction, best, held))
+        self._trimmed(housekeeping.tidy(run, self._store, holding, direction, best, held, self._folds))
         if self._disk is not None and self._disk.due:
             holding = self.standing.holding(1)
-            self._trimmed(housekeeping.keep_within(self._disk.limit, run, self._store, holding, direction, held))
+            limit, folds = self._disk.limit, self._folds
+            self._trimmed(housekeeping.keep_within(limit, run, self._store, holding, direction, held, folds))
             self._disk.measure()
 
     def _trimmed(self, outcomes: Mapping[str, Outcome]) -> None:

@@ -84,14 +84,15 @@ def configurations(trials: Iterable[Trial]) -> list[Configuration]:
     return [_configuration(name, tuple(group)) for name, group in grouped.items() if not _came_too_late(group)]
 
 
-def ranked(found: Iterable[Configuration], direction: str) -> list[Configuration]:
+def ranked(found: Iterable[Configuration], direction: str, least: int = 0) -> list[Configuration]:
     """Best score first; equal scores by fewer parameters, then older first; those without a score last.
 
     Args:
         found: The configurations.
         direction: `min` or `max`, of the objective.
+        least: Those with fewer epochs come after all others.
     """
-    return sorted(found, key=lambda configuration: rank_key(configuration, direction))
+    return sorted(found, key=lambda one: (len(one.epochs) < least, *rank_key(one, direction)))
 
 
 def rank_key(configuration: Configuration, direction: str) -> tuple[bool, float, float]:

@@ -40,6 +40,14 @@ def most_needed(spec: SearchSpec) -> int:
     return max(spec.keep_checkpoints.best, final + len(spec.baselines))
 
 
+def folds_needed(spec: SearchSpec) -> int:
+    """Folds that a configuration needs to come before all that have fewer, which may be the easy ones; 0: none.
+
+    Where a bar pauses trainings, the score makes up for what they lack, see `search.record.folds.Bars`.
+    """
+    return spec.max_epochs if spec.data.folds is not None and spec.algorithm.multi_fidelity else 0
+
+
 def answers_both_ways(spec: SearchSpec, trial: Trial | Configuration) -> bool:
     """Whether the model of a trial or configuration, measured or exported, averages over an image and its mirror image.
 
@@ -62,14 +70,18 @@ class Standing:
         direction: `min` or `max`, of the objective.
         most: How many of the best are asked for, at most.
         read: Gives a trial of the store by its id.
+        folds: What `folds_needed` says: the best of those that have so many are at hand too.
     """
 
-    def __init__(self, direction: str, most: int, read: Callable[[str], Trial | None]) -> None:
+    def __init__(self, direction: str, most: int, read: Callable[[str], Trial | None], folds: int = 0) -> None:
         self._direction = direction
         self._most = most
         self._read = read
+        self._folds = folds
         self._known: dict[str, _Known] = {}
         self._places: list[_Place] = []
+        # Of these the places of configurations that have all folds, where that decides.
+        self._in_full: list[_Place] = []
         self._baselines: list[str] = []
         self._has_evidence = False
         self._folded: dict[str, Configuration] = {}
@@ -131,14 +143,15 @@ class Standing:
         """`leading`, and of all others that have a score the named ones and those with checkpoints; best first.
 
         Args:
-            most: How many of the best, at least; see `best`.
+            most: How many of the best, at least, and of the best with all folds; see `best`.
             others: Ids of configurations.
         """
         at_hand = (trial.configuration for group in (self._running, self._holding) for trial in group.values())
         named = {*others, *self._baselines, *self._own, *at_hand}
         known = (self._known[name].place for name in named if name in self._known)
         places = {place for place in known if place is not None}
-        return [self._configuration(place[-1]) for place in sorted(places.union(self._places[:most]))]
+        places.update(self._places[:most], self._in_full[:most])
+        return [self._configuration(place[-1]) for place in sorted(places)]
 
     @property
     def _own(self) -> list[str]:
@@ -152,9 +165,10 @@ class Standing:
         What runs and has nothing yet is left out: there may be a thousand of them.
 
         Args:
-            most: How many of the best configurations; see `best`.
+            most: How many of the best configurations, and of the best with all folds; see `best`.
         """
-        found = {trial.id: trial for configuration in self.best(most) for trial in configuration.trials}
+        in_full = (self._configuration(place[-1]) for place in self._in_full[:most])
+        found = {trial.id: trial for configuration in (*self.best(most), *in_full) for trial in configuration.trials}
         return list((found | self._holding).values())
 
     @property
@@ -168,7 +182,10 @@ class Standing:
 
     def _move(self, name: str, known: _Known, found: Configuration | None) -> None:
         if known.place is not None:
-            del self._places[bisect_left(self._places, known.place)]
+            for places in (self._places, self._in_full):
+                at = bisect_left(places, known.place)
+                if places[at : at + 1] == [known.place]:
+                    del places[at]
             known.place = None
         self._folded.pop(name, None)
         if found is None:
@@ -178,8 +195,11 @@ class Standing:
         if found.score is not None and not math.isnan(found.score):
             known.place = (*rank_key(found, self._direction), known.order, name)
             insort(self._places, known.place)
-            for place in self._places[self._most : self._most + 1]:
-                self._folded.pop(place[-1], None)
+            if 0 < self._folds <= len(found.epochs):
+                insort(self._in_full, known.place)
+            for places in (self._places, self._in_full):
+                for place in places[self._most : self._most + 1]:
+                    self._folded.pop(place[-1], None)
         if found.baseline or known.place in self._places[: self._most]:
             self._folded[name] = found
 

@@ -10,8 +10,9 @@ import pytest
 from search.loop import housekeeping
 from search.record.configuration import configurations, ranked
 from search.record.marks import best_first, best_of, contenders, mark
-from search.record.standing import Standing
+from search.record.standing import Standing, folds_needed
 from search.record.trial import Checkpoint, Stop, TrialKind, TrialState
+from tests.search import small
 from tests.search.records import failed, outcome, trial
 
 
@@ -37,6 +38,8 @@ def events(seed):
         score = round(rng.random(), 1)
         if begun.parent is not None:
             score = max(score, parent.outcome.score)
+            # Nothing goes on twice from the same trial.
+            ended.remove(parent)
         best = Checkpoint(f"trials/{name}/best.npz", 1, "00", 1)
         done = outcome([score], parameters=rng.choice([None, 10, 20]), best=best if rng.random() < 0.5 else None)
         ended.append(replace(begun, state=TrialState.COMPLETED, outcome=done))
@@ -59,15 +62,41 @@ def test_it_is_what_folding_all_trials_anew_gives_after_every_event(seed, direct
         assert {t.id for t in known.values() if t.outcome and t.outcome.best} <= holding
 
 
+@pytest.mark.parametrize("folds", [0, 2])
 @pytest.mark.parametrize("seed", range(5))
-def test_what_it_holds_decides_about_checkpoints_as_all_trials_do(seed):
+def test_what_it_holds_decides_about_checkpoints_as_all_trials_do(seed, folds):
     known: dict = {}
-    standing = Standing("max", 3, known.get)
+    standing = Standing("max", 3, known.get, folds)
     for now in events(seed):
         standing.take(now)
         known[now.id] = now
-        spared = housekeeping.spare(standing.holding(2), "max", 2, standing.continued)
-        assert spared == housekeeping.spare(list(known.values()), "max", 2, ())
+        spared = housekeeping.spare(standing.holding(2), "max", 2, standing.continued, folds)
+        assert spared == housekeeping.spare(list(known.values()), "max", 2, (), folds)
+
+
+def test_configurations_with_all_folds_stay_at_hand_where_the_first_fold_is_easy():
+    """All others had better scores, and took their places and their weights."""
+    known: dict = {}
+    standing = Standing("max", 3, known.get, folds=3)
+    for number in range(12):
+        scores = [0.7, 0.7, 0.7 + number / 100] if number < 4 else [0.9]
+        best = Checkpoint(f"trials/{number}/best.npz", 1, "00", len(scores))
+        done = replace(outcome(scores, best=best), score=scores[-1])
+        known[str(number)] = replace(trial(str(number)), state=TrialState.COMPLETED, outcome=done)
+        standing.take(known[str(number)])
+        for name, left in housekeeping.spare(standing.holding(2), "max", 2, (), folds=3).items():
+            known[name] = replace(known[name], outcome=left)
+            standing.take(known[name])
+    assert {c.id for c in standing.ranked(3, ())} >= {"1", "2", "3"}
+    assert [name for name, one in known.items() if one.outcome.best is not None] == ["2", "3"]
+    assert [len(c.epochs) for c in standing.best(3)] == [1, 1, 1], "what the table says is another thing"
+
+
+def test_what_is_paused_after_few_folds_by_a_bar_has_a_score_that_counts():
+    folded = {"data": {"validation": {"folds": 4}}}
+    assert folds_needed(small.spec(**folded)) == 4
+    assert folds_needed(small.spec(**folded, search={"algorithm": "random"})) == 0
+    assert folds_needed(small.spec()) == 0
 
 
 def test_what_runs_and_has_nothing_yet_costs_nothing_when_another_ends():
