@@ -85,6 +85,11 @@ def connect(address: str) -> Callable[[], None]:
     at, told = _meant(address)
     if at not in (LOCAL, AUTO):
         _require_answer(at, told)
+    # Ray itself would count the cards that TensorFlow cannot use, or was told to leave alone, as by -1 in
+    # CUDA_VISIBLE_DEVICES, and of MIG devices none.
+    own: dict[str, Any] = (
+        {"num_cpus": environment.cores(), "num_gpus": len(environment.gpus())} if address == LOCAL else {}
+    )
     _silence()
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "include_dashboard": False}
     with _signals_kept():
@@ -93,7 +98,7 @@ def connect(address: str) -> Callable[[], None]:
                 with ray_internals.loopback_is_an_address():
                     ray.init(
                         address="local",
-                        num_cpus=environment.cores(),
+                        **own,
                         object_store_memory=_STORE_BYTES,
                         **ray_internals.listening_on("127.0.0.1"),
                         **quiet,

@@ -79,14 +79,15 @@ def setups(run: Path, data: Path, threads: int, workers: int, share: float | Non
 def environments(gpus: Sequence[str], workers: int, share: float | None = None) -> list[dict[str, str]]:
     """Environment of each worker: one GPU each, where there are any; more workers than GPUs share them in turn.
 
+    Where there are none, this process may have been told to leave those of the machine alone, and so are they.
+
     Args:
         gpus: Their names as CUDA_VISIBLE_DEVICES takes them.
         workers: How many workers.
         share: Of a GPU for each; 0: they leave the GPUs alone.
     """
-    if share == 0:
-        return [{"CUDA_VISIBLE_DEVICES": "-1"}] * workers
-    return [{"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {} for index in range(workers)]
+    seen = used(gpus, share) or ("-1",)
+    return [{"CUDA_VISIBLE_DEVICES": seen[index % len(seen)]} for index in range(workers)]
 
 
 def free(gpus: Sequence[str], workers: int, share: float | None = None) -> list[int]:
@@ -97,5 +98,5 @@ def free(gpus: Sequence[str], workers: int, share: float | None = None) -> list[
         workers: How many workers; 0: the search trains in its own process.
         share: As for `environments`.
     """
-    held = {one.get("CUDA_VISIBLE_DEVICES") for one in environments(gpus, workers, share)}
+    held = {one["CUDA_VISIBLE_DEVICES"] for one in environments(gpus, workers, share)}
     return [index for index, gpu in enumerate(gpus) if gpu not in held]

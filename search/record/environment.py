@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spaces.basics import control_groups
+from spaces.outside.backend import load_tensorflow
 
 # Formats are checked while the next ones are written.
 _OWN_THREADS = 2
@@ -57,6 +58,8 @@ def gpus() -> list[str]:
 
 def seen_gpus() -> list[int]:
     """Numbers of the GPUs that this process itself computes on; of several MIG devices it is the first alone."""
+    # What each training may take is judged before anything else loads it.
+    load_tensorflow()
     import tensorflow as tf
 
     return [int(device.name.rpartition(":")[2]) for device in tf.config.get_visible_devices("GPU")]

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import signal
 import socket
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -145,6 +146,23 @@ def test_a_machine_that_does_not_belong_to_the_cluster_is_told_how_it_would():
     assert said.endswith("(Failed to connect to Ray cluster)")
     assert "this machine is no part of a cluster there; `ray start --address=10.0.0.1:6379` makes it one" in said
     assert "belongs to no Ray cluster" in connection._said("auto", ConnectionError("none"))
+
+
+@pytest.mark.parametrize("gpus", [[], ["MIG-a4", "MIG-b5"]])
+def test_a_cluster_of_this_machine_has_the_cards_that_workers_would_have_without_it(monkeypatch, gpus):
+    begun = []
+    ray = SimpleNamespace(
+        is_initialized=lambda: False,
+        init=lambda **asked: begun.append((asked["address"], asked["num_gpus"])),
+        nodes=lambda: [{"NodeManagerAddress": "127.0.0.1"}],
+    )
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(connection, "require_address", lambda address: None)
+    monkeypatch.setattr(connection.ray_internals, "send_no_output", lambda: None)
+    monkeypatch.setattr(connection.ray_internals, "loopback_is_an_address", contextlib.nullcontext)
+    monkeypatch.setattr(environment, "gpus", lambda: gpus)
+    connection.connect("local")
+    assert begun == [("local", len(gpus))]
 
 
 def test_a_connection_as_a_client_is_refused(monkeypatch):

@@ -22,7 +22,20 @@ def test_each_worker_gets_one_gpu():
     assert sizing.environments(["2", "GPU-8932f937"], 3) == [
         {"CUDA_VISIBLE_DEVICES": "2"}, {"CUDA_VISIBLE_DEVICES": "GPU-8932f937"}, {"CUDA_VISIBLE_DEVICES": "2"},
     ]  # fmt: skip
-    assert sizing.environments([], 2) == [{}, {}]
+
+
+def test_where_this_process_sees_no_gpu_its_workers_see_none():
+    assert sizing.environments([], 2) == [{"CUDA_VISIBLE_DEVICES": "-1"}] * 2
+    assert sizing.free([], 2) == []
+
+
+def test_who_asks_for_gpus_before_anything_is_loaded_loads_tensorflow_as_all_others_do(monkeypatch):
+    loaded = []
+    cards = SimpleNamespace(get_visible_devices=lambda kind: [SimpleNamespace(name=f"/physical_device:{kind}:3")])
+    monkeypatch.setattr(environment, "load_tensorflow", lambda: loaded.append(1))
+    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=cards))
+    assert environment.seen_gpus() == [3]
+    assert loaded == [1]
 
 
 @pytest.mark.parametrize(
