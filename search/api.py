@@ -182,7 +182,10 @@ def run(
         needed = _needed(ray, spec, directory)
         with connection.connected(needed):
             if needed is not None:
-                options = replace(options, threads=Cluster(needed, each).threads(threads.for_family(spec.family)))
+                cluster = Cluster(needed, each)
+                width = cluster.threads(threads.for_family(spec.family))
+                cluster.require_room(width)
+                options = replace(options, threads=width)
             return _go(directory, spec, options, observers, crew, quiet, on_interrupt)
 
 

@@ -1,5 +1,6 @@
 """A rehearsal as Python users ask for it; the command line's, which calls the same function, is in test_cli.py."""
 
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,6 +109,16 @@ def test_a_search_that_goes_on_for_ever_is_told(monkeypatch):
     for budget, told in ((None, True), ("1h", False)):
         notes = nightshift.check("digits", overrides=asked, budget=budget, quick=True).notes
         assert any("random goes on for ever in this space: give" in note for note in notes) is told
+
+
+@pytest.mark.parametrize(("order", "told"), [("fixed", True), ("free", False)])
+def test_what_a_night_on_a_cluster_will_ask_for_is_told(monkeypatch, order, told):
+    monkeypatch.setattr(rehearsal, "_models", lambda *_, **__: [])
+    monkeypatch.setattr(rehearsal.connection, "connected", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(rehearsal.Cluster, "threads", lambda self, most: 1)
+    monkeypatch.setattr(rehearsal.Cluster, "look", lambda *_: {"workers": 2, "refused": False})
+    notes = nightshift.check("digits", overrides={"search.order": order}, ray="auto", quick=True).notes
+    assert any("give --workers N" in note for note in notes) is told
 
 
 def test_an_objective_that_nothing_reports_is_refused(data):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from search.cluster import connection, fitness, site, slot
 from search.cluster.executor import ClusterExecutor
 from search.cluster.head import alive
 from search.cluster.hosts import Hosts
-from search.cluster.needs import Needs, described, fitting, room
+from search.cluster.needs import Needs, Node, described, fitting, room
 from search.errors import ClusterError
 from search.executors import ALL, Each, Place, shared_data, worker
 from search.executors.protocol import Setup
@@ -59,9 +59,23 @@ class Cluster:
         """
         if self.each.threads is not None:
             return self.each.threads
+        return fitting(self._alive(), most, self.needs)
+
+    def require_room(self, threads: int) -> None:
+        """Refuses one of this machine alone that has no room for a training, before a run is made for it.
+
+        This process is connected to the cluster.
+
+        Raises:
+            ClusterError: It says what there is.
+        """
+        if self.address == connection.LOCAL:
+            _require_room(self._alive(), self.needs(threads))
+
+    def _alive(self) -> list[Node]:
         import ray
 
-        return fitting(alive(ray, ray.get_runtime_context().get_node_id()), most, self.needs)
+        return alive(ray, ray.get_runtime_context().get_node_id())
 
     def executor(self, spec: SearchSpec, place: Place, trainer: MakeTrainer = worker.make_trainer) -> ClusterExecutor:
         """Connects, and gives what trains there.
@@ -100,10 +114,12 @@ class Cluster:
     def _connected(self, spec: SearchSpec, needs: Needs, on_event: Callable[[str], None]) -> tuple[site.RaySite, Hosts]:
         packages = fitness.packages(spec)
         there = site.RaySite(connection.connect(self.address), packages)
-        if self.address == connection.LOCAL and not any(room(node, needs) for node in there.nodes()):
-            has = described(there.nodes())
-            there.close()
-            raise ClusterError(f"--ray local: each worker needs {needs}, and this machine has {has}")
+        if self.address == connection.LOCAL:
+            try:
+                _require_room(there.nodes(), needs)
+            except ClusterError:
+                there.close()
+                raise
         hosts = Hosts(needs, slot.versions(packages), on_event, there.offers)
         hosts.update(there.nodes())
         return there, hosts
@@ -136,6 +152,12 @@ class Cluster:
             }
         finally:
             there.close()
+
+
+def _require_room(nodes: Sequence[Node], needs: Needs) -> None:
+    """Refuses this machine, all that there is, without room for a training: nobody would ever join."""
+    if not any(room(node, needs) for node in nodes):
+        raise ClusterError(f"--ray local: each worker needs {needs}, and this machine has {described(nodes)}")
 
 
 def _told(spec: SearchSpec, info: DataInfo, threads: int, needs: Needs, trainer: MakeTrainer | None) -> dict[str, Any]:

@@ -56,13 +56,20 @@ def require_width(spec: SearchSpec, directory: Path | None, count: int | None, e
     Raises:
         RunError: Nobody has said how many.
     """
-    if not elsewhere or count is not None or spec.search.order != "fixed":
+    if not elsewhere or count is not None or (told := widthless(spec)) is None:
         return
     if directory is not None and layout.is_run(directory):
         with open_run(directory).read() as reader:
             if reader.meta("fixed_workers") is not None:
                 return
-    raise RunError("search.order: fixed needs a number of workers, and a cluster may change: give --workers N")
+    raise RunError(told)
+
+
+def widthless(spec: SearchSpec) -> str | None:
+    """Why a new search of this space needs a number of workers on a cluster, in words; None: it needs none."""
+    if spec.search.order != "fixed":
+        return None
+    return "search.order: fixed needs a number of workers, and a cluster may change: give --workers N"
 
 
 def require_shares(cpus: Any, gpus: Any) -> None:

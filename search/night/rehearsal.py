@@ -16,6 +16,7 @@ from search.errors import NotReported, SearchFailed
 from search.executors.timing import Speed, measure
 from search.files.rundir import open_run
 from search.night.crew import as_each, most_workers
+from search.night.options import widthless
 from search.night.workforce import building
 from search.phases import schedule
 from search.phases.schedule import Planned
@@ -186,6 +187,8 @@ def rehearse(
     workers = most_workers(spec, each) if cluster is None else max(1, cluster["workers"])
     plan = schedule.planned(spec, timed=timed)
     if not timed and (told := schedule.endless(spec)) is not None:
+        notes.append(told)
+    if cluster is not None and (told := widthless(spec)) is not None:
         notes.append(told)
     return Rehearsal(
         space=spec.name,

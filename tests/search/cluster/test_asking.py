@@ -269,6 +269,20 @@ def test_a_cluster_of_this_machine_without_room_is_refused_by_check_too(site, mo
     assert site.closed
 
 
+def test_a_cluster_of_this_machine_without_room_is_refused_before_a_run_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(options, "require_address", lambda address: None)
+    monkeypatch.setattr(connection, "connected", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(Cluster, "_alive", lambda self: [node("one")])
+    begun = []
+    monkeypatch.setattr(api, "_go", lambda directory, *more: begun.append(directory))
+    asked = {"run_dir": tmp_path / "run", "ray": "local"}
+    with pytest.raises(RunError, match=r"each worker needs 64 CPU, and this machine has one \(2 CPU\)"):
+        api.run(small.spec(), cpus_per_trial=64, **asked)
+    assert begun == []
+    api.run(small.spec(), cpus_per_trial=2, **asked)
+    assert begun == [tmp_path / "run"]
+
+
 def test_a_terminal_that_goes_away_does_not_end_what_ray_starts():
     before = signal.getsignal(signal.SIGHUP)
     with connection._signals_kept():
