@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from search.cluster.needs import Needs, Node, described, room, spread
+from search.cluster.needs import Needs, Node, described, lacks_cores_alone, room, spread
 from search.cluster.site import Lost
 from search.errors import ClusterLost, DiskError
 
@@ -237,11 +237,8 @@ class Hosts:
 
     def _advice(self) -> str:
         """What to ask for instead, where it is the cores alone that no node has."""
-        least = replace(self._needs, cpus=1.0)
         usable = [host.node for host in self._hosts.values() if host.refused is None]
-        if any(room(node, self._needs) for node in usable) or not any(room(node, least) for node in usable):
-            return ""
-        return ", which there is with --cpus-per-trial 1"
+        return ", which there is with --cpus-per-trial 1" if lacks_cores_alone(usable, self._needs) else ""
 
     def described(self) -> str:
         """The nodes in words, those without room apart."""

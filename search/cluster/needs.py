@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 # Shares of a card such as 0.1 add up to a whole one only nearly.
 _NEARLY = 1e-6
@@ -118,6 +118,12 @@ def fitting(nodes: Iterable[Node], most: int, needs: Callable[[int], Needs]) -> 
     """
     able = [node for node in nodes if room(node, needs(1))]
     return max(threads for threads in range(1, most + 1) if all(room(node, needs(threads)) for node in able))
+
+
+def lacks_cores_alone(nodes: Sequence[Node], needs: Needs) -> bool:
+    """Whether no node has room, and some would have for trainings on one core each."""
+    least = replace(needs, cpus=1.0)
+    return not any(room(node, needs) for node in nodes) and any(room(node, least) for node in nodes)
 
 
 def described(nodes: Iterable[Node]) -> str:

@@ -14,7 +14,7 @@ from search.cluster import connection, fitness, site, slot
 from search.cluster.executor import ClusterExecutor
 from search.cluster.head import alive
 from search.cluster.hosts import Hosts
-from search.cluster.needs import Needs, Node, described, fitting, room
+from search.cluster.needs import Needs, Node, described, fitting, lacks_cores_alone, room
 from search.errors import ClusterError
 from search.executors import ALL, Each, Place, shared_data, worker
 from search.executors.protocol import Setup
@@ -157,7 +157,8 @@ class Cluster:
 def _require_room(nodes: Sequence[Node], needs: Needs) -> None:
     """Refuses this machine, all that there is, without room for a training: nobody would ever join."""
     if not any(room(node, needs) for node in nodes):
-        raise ClusterError(f"--ray local: each worker needs {needs}, and this machine has {described(nodes)}")
+        advice = "; there is room with --cpus-per-trial 1" if lacks_cores_alone(nodes, needs) else ""
+        raise ClusterError(f"--ray local: each worker needs {needs}, and this machine has {described(nodes)}{advice}")
 
 
 def _told(spec: SearchSpec, info: DataInfo, threads: int, needs: Needs, trainer: MakeTrainer | None) -> dict[str, Any]:

@@ -276,7 +276,8 @@ def test_a_cluster_of_this_machine_without_room_is_refused_before_a_run_is_made(
     begun = []
     monkeypatch.setattr(api, "_go", lambda directory, *more: begun.append(directory))
     asked = {"run_dir": tmp_path / "run", "ray": "local"}
-    with pytest.raises(RunError, match=r"each worker needs 64 CPU, and this machine has one \(2 CPU\)"):
+    said = r"each worker needs 64 CPU, and this machine has one \(2 CPU\); there is room with --cpus-per-trial 1$"
+    with pytest.raises(RunError, match=said):
         api.run(small.spec(), cpus_per_trial=64, **asked)
     assert begun == []
     api.run(small.spec(), cpus_per_trial=2, **asked)
