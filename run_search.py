@@ -664,10 +664,21 @@ def _errors(verbose: bool, quiet: bool, space: str | None = None, set_: Sequence
     except Exception as error:
         if isinstance(error, OSError) and _of_output(error):
             raise typer.Exit(_unwritten(error)) from None
+        if isinstance(error, FileNotFoundError) and error.filename is None and _is_nowhere():
+            _fail("the folder that this command was started in has been deleted; change into one that is there", USAGE)
         # A package of this program's own that is missing is told where the commands end: it may be one of those above.
         if isinstance(error, typer.Exit | typer.Abort | ModuleNotFoundError) or verbose:
             raise
         _fail(f"unexpected {type(error).__name__}: {error} (run with -v for the traceback)", FAILED)
+
+
+def _is_nowhere() -> bool:
+    """Whether the working folder is gone: nothing can be found from there, nor written to it."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _output_apart() -> AbstractContextManager[Any]:

@@ -166,7 +166,7 @@ def _weights(run: Run, model: TrainedModel) -> list[np.ndarray]:
     """What the checkpoint of one model holds."""
     try:
         return checkpoints.read(run.directory, model.checkpoint)["weights"]
-    except CheckpointError as error:
+    except (CheckpointError, KeyError) as error:  # somebody else's may have no weights in it
         raise ResultError(
             f"the checkpoint of {model.trial.id!r} is damaged or missing ({error}); "
             "choose another trial; `resume` trains a winner or a baseline again whose checkpoint is lost"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -374,7 +375,7 @@ def going_on(directory: Path, budget: Budget) -> Budget:
 
 @contextlib.contextmanager
 def run_directory(given: str | Path | None, spec: SearchSpec) -> Iterator[Path]:
-    """The run directory: the given one, or a new one, which is removed at the end if nothing has come into it.
+    """The run directory: the given one, or a new one, which is removed at the end if no run has begun in it.
 
     Args:
         given: As for `run`.
@@ -389,6 +390,9 @@ def run_directory(given: str | Path | None, spec: SearchSpec) -> Iterator[Path]:
     finally:
         if given is None:
             with contextlib.suppress(OSError):
+                if os.listdir(directory) == [layout.LOCK]:
+                    # Of a start that failed, in a folder that nobody else knows of.
+                    os.unlink(directory / layout.LOCK)
                 directory.rmdir()
                 directory.parent.rmdir()
 

@@ -405,6 +405,14 @@ def test_an_unexpected_error_is_one_sentence_and_a_traceback_only_on_request(mon
     assert isinstance(call("spaces", "-v").exception, ZeroDivisionError)
 
 
+def test_a_working_folder_that_is_gone_is_told_as_that(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    refused = call("run", "digits", "--dry-run", "--set", f"data.source.csv={tmp_path}/rows.csv")
+    one_error(refused, 2, "the folder that this command was started in has been deleted")
+
+
 def test_names_of_strangers_cannot_steer_the_terminal(tmp_path):
     evil = tmp_path / "\x1b[2J\u202e.yaml"
     evil.write_text("name: [1")

@@ -25,9 +25,13 @@ _PREFIX = ".making-"
 def workspace(directory: Path) -> Iterator[Path]:
     """A folder to work in, inside the export folder so that files can be renamed into place; deleted at the end.
 
+    So is an export folder that was made for it and holds nothing then.
+
     Raises:
         OSError: The folder cannot be made.
     """
+    # What an export that was cut off has made is its own too.
+    ours = not directory.exists() or any(directory.glob(f"{_PREFIX}*"))
     directory.mkdir(parents=True, exist_ok=True)
     for left_over in directory.glob(f"{_PREFIX}*"):
         if not _in_use(left_over):
@@ -43,8 +47,10 @@ def workspace(directory: Path) -> Iterator[Path]:
             # What was cut off while files got their names may be done again: this is its mark.
             with suppress(OSError):
                 folder.mkdir()
-        elif not any(directory.iterdir()):
-            directory.rmdir()
+        elif ours and not any(directory.iterdir()):
+            # Where it cannot be deleted, why the export failed is what counts.
+            with suppress(OSError):
+                directory.rmdir()
 
 
 def earlier_files(directory: Path, described: Mapping[str, Any], redone: Collection[str]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from search.errors import NightEnded, RunError, not_written
@@ -38,6 +39,7 @@ def start(command: Sequence[str], directory: Path, wait: float) -> int | None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         require_inside(directory)
+        made = not os.path.lexists(directory / layout.OUTPUT)
         descriptor = open_plain(directory / layout.OUTPUT, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     except OSError as error:
         raise not_written(error.filename or directory, error) from error
@@ -60,7 +62,12 @@ def start(command: Sequence[str], directory: Path, wait: float) -> int | None:
         return None
     with open(directory / layout.OUTPUT, "rb") as stream:
         stream.seek(before)
-        said = stream.read()[-_TELLS:].decode("utf-8", "replace").strip()
+        printed = stream.read()
+    if made and len(printed) <= _TELLS and not layout.is_run(directory):
+        # All of it is told, and of a night that never began nothing is to be left.
+        with suppress(OSError):
+            os.unlink(directory / layout.OUTPUT)
+    said = printed[-_TELLS:].decode("utf-8", "replace").strip()
     # A signal ends a process with its negative number, which a shell shows above 128.
     code = night.returncode if night.returncode > 0 else 128 - night.returncode
     raise NightEnded(said.removeprefix("error: ") or f"the night ended at once with exit code {code}", code)

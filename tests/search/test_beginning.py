@@ -16,9 +16,10 @@ from search import api
 from search.api import run_directory
 from search.budget import Budget
 from search.clock import SystemClock
-from search.errors import DiskError, NightEnded, RunError
+from search.errors import DiskError, NightEnded, RunError, SearchFailed
 from search.executors.timing import Speed
 from search.files import layout
+from search.files.lock import RunLock
 from search.files.log import Log
 from search.files.store import RunReader, RunStore
 from search.night import detached, rehearsal
@@ -200,6 +201,18 @@ def test_what_it_prints_comes_after_what_was_printed_before(tmp_path):
         detached.start(["/bin/sh", "-c", "echo 'error: no such space' >&2; exit 2"], tmp_path, 5.0)
 
 
+def test_of_a_night_in_the_background_that_never_began_nothing_is_left_but_what_is_not_told(tmp_path):
+    def printed(what):
+        with pytest.raises(NightEnded):
+            detached.start(["/bin/sh", "-c", f"{what}; exit 2"], tmp_path, 5.0)
+        return sorted(path.name for path in tmp_path.iterdir())
+
+    assert printed("echo 'error: no such space'") == []
+    assert printed("printf %3000s x") == [layout.OUTPUT]
+    (tmp_path / layout.OUTPUT).write_text("")
+    assert printed("echo short") == [layout.OUTPUT], "it was there before"
+
+
 @pytest.mark.parametrize(("does", "code"), [("exit 1", 1), ("exit 2", 2), ("exit 130", 130), ("kill -9 $$", 137)])
 def test_a_night_in_the_background_that_ends_at_once_has_its_own_exit_code(tmp_path, does, code):
     with pytest.raises(NightEnded, match=f"exit code {code}") as ended:
@@ -275,6 +288,16 @@ def test_runs_that_begin_in_the_same_second_get_folders_of_their_own(tmp_path, m
     with run_directory("given", spec) as given:
         given.mkdir()
     assert given.exists()
+
+
+def test_of_a_start_that_failed_with_the_folder_in_hand_no_folder_is_left(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SearchFailed), run_directory(None, small.spec()) as directory, RunLock(directory):
+        raise SearchFailed("no model of this space can be trained")
+    assert list(tmp_path.iterdir()) == []
+    with run_directory(None, small.spec()) as directory, RunLock(directory):
+        (directory / layout.STORE).touch()
+    assert (directory / layout.LOCK).exists()
 
 
 @pytest.mark.parametrize("name", ["x" * 300, f"{'y' * 300}/z"])

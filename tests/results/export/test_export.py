@@ -256,6 +256,30 @@ def test_an_export_that_is_cut_off_while_files_get_their_names_may_be_done_again
     assert not directory.exists(), "nothing is left but its mark"
 
 
+def test_a_folder_that_is_there_stays_where_nothing_could_be_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    for directory in (Path(), tmp_path / "mine"):
+        with workspace(directory):
+            pass
+        assert directory.is_dir()
+    with workspace(tmp_path / "made"):
+        pass
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_folder_that_cannot_be_deleted_hides_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "rmdir", refused)
+    with pytest.raises(ResultError, match="not verified"), workspace(tmp_path / "made"):
+        raise ResultError("not verified")
+    assert (tmp_path / "made").is_dir()
+
+
 def test_files_of_the_same_model_stay_and_those_of_another_go(
     digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

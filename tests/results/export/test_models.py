@@ -16,6 +16,8 @@ from results import ResultError, models
 from results.models import find_model, model_of
 from search.clock import SystemClock
 from search.errors import DamageWarning, RunError
+from search.files import checkpoint as checkpoints
+from search.files.rundir import open_run
 from search.files.store import RunReader, RunStore
 from search.phases.evaluation import FinalModel, evaluate
 from search.record.trial import Stop, TrialKind, TrialState
@@ -179,6 +181,15 @@ def test_a_damaged_checkpoint_is_named(run: Path, damage: str) -> None:
         file.unlink()
     with pytest.raises(ResultError, match=r"checkpoint of 'winner-0000' is damaged or missing .*winner-0000/best\.npz"):
         results.best_model(run)
+
+
+def test_a_checkpoint_without_weights_is_damaged(make_run: Any) -> None:
+    run = make_run(configurations=1, baselines=(), winner=False, evaluate=False)
+    kept = checkpoints.write(run, "trials/0000/best.npz", {"fold": [np.zeros(1)]}, epoch=1)
+    with RunReader(run) as reader:
+        model = models.TrainedModel(reader.trials()[0], kept, "best so far")
+    with pytest.raises(ResultError, match=r"checkpoint of '0000' is damaged or missing \('weights'\)"):
+        models._weights(open_run(run), model)
 
 
 def test_weights_are_read_before_tensorflow_takes_its_time(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
