@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from results.errors import ResultError
 from results.ranked.ranking import Source
 from results.text import plural
-from results.tracking.tracked import Tracked, tracked, without_password
+from results.tracking.tracked import Tracked, not_kept, tracked, without_password
 from search.files import layout
 from search.files.rundir import open_run, require_inside
 
@@ -102,6 +102,7 @@ def log_mlflow(run: Source, *, tracking_uri: str | None = None, experiment: str 
     Raises:
         RunError: There is no run, it is damaged, or a link leads out of it.
         ResultError: MLflow is missing, the tracking URI cannot be used, or the experiment was deleted.
+        DiskError: The disk is full.
     """
     try:
         import mlflow
@@ -142,9 +143,7 @@ def log_mlflow(run: Source, *, tracking_uri: str | None = None, experiment: str 
     except ResultError:
         raise
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        reason = f"{uri}: cannot be written ({lines[0] if lines else type(error).__name__})"
-        raise ResultError(without_password(reason, uri)) from error
+        raise not_kept(uri, error) from error
     new = sum(one.id not in known for one in changed)
     return Logged(
         run_id=parent,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import ResultError
-from results.tracking.tracked import without_password
+from results.tracking.tracked import not_kept, without_password
 from search.errors import RunError
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations
@@ -42,6 +42,7 @@ def export_study(run: Run | str | Path, storage: str, name: str | None = None) -
     Raises:
         RunError: There is no run, or it is damaged.
         ResultError: Optuna is missing, the storage cannot be used, or it has a study of that name.
+        DiskError: The disk is full.
     """
     try:
         import optuna
@@ -75,9 +76,7 @@ def export_study(run: Run | str | Path, storage: str, name: str | None = None) -
         told = f"{storage}: already has a study {chosen!r}; choose another --name"
         raise ResultError(without_password(told, storage)) from error
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        told = f"{storage}: cannot be written ({lines[0] if lines else type(error).__name__})"
-        raise ResultError(without_password(told, storage)) from error
+        raise not_kept(storage, error) from error
     finally:
         optuna.logging.set_verbosity(verbosity)
     return chosen

@@ -6,17 +6,20 @@ import hashlib
 import json
 import math
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from typing import Any, Literal
 
+from results.errors import ResultError
 from results.ranked.finalists import winning_configuration
 from results.ranked.measured import TEST, answering
 from results.ranked.ranking import FAILURE, MEASURED, REASON, RECORDED, column_names, ranking
 from results.ranked.tables import Row
 from results.watching.progress import is_active
 from results.watching.worked import trial_span
+from search.errors import DiskError, not_written
 from search.files.rundir import Run
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations
@@ -143,6 +146,23 @@ def without_password(text: str, uri: object) -> str:
     """
     found = _SECRET.match(str(uri))
     return text if found is None else text.replace(found[1], "")
+
+
+def not_kept(uri: object, error: Exception) -> Exception:
+    """What to raise where a tracker could not keep a run: a `DiskError` where the disk is full or fails.
+
+    Args:
+        uri: The address of the tracker, for the message, which tells no password.
+        error: What its library raised; what the system said may stand behind that.
+    """
+    lines = str(error).strip().splitlines()
+    told = without_password(f"{uri}: cannot be written ({lines[0] if lines else type(error).__name__})", uri)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError | sqlite3.Error) and isinstance(not_written(uri, cause), DiskError):
+            return DiskError(told)
+        cause = cause.__cause__ or cause.__context__
+    return ResultError(told)
 
 
 def _key(configuration: Configuration) -> tuple[str, str]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import math
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from results.errors import ResultError
 from results.ranked.ranking import rows
-from results.tracking.tracked import safe_names, tracked, without_password
+from results.tracking.tracked import not_kept, safe_names, tracked, without_password
+from search.errors import DiskError
 from search.files import layout
 from search.files.rundir import open_run
 from search.files.store import RunStore
@@ -138,3 +142,27 @@ def test_the_digest_changes_with_the_content(make_run: MakeRun) -> None:
 )
 def test_no_message_tells_a_password(uri: object, told: str) -> None:
     assert without_password(f"{uri}: cannot be written ({uri})", uri) == f"{told}: cannot be written ({told})"
+
+
+def of_sqlite(code: int) -> sqlite3.Error:
+    error = sqlite3.OperationalError("from SQLite")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("behind", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), DiskError),
+        (of_sqlite(sqlite3.SQLITE_FULL), DiskError),
+        (of_sqlite(sqlite3.SQLITE_READONLY), ResultError),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), ResultError),
+        (None, ResultError),
+    ],
+)
+def test_a_full_disk_behind_what_a_tracker_says_is_told_as_one(behind: Exception | None, kind: type[Exception]) -> None:
+    error = RuntimeError("not logged\nmore of it")
+    error.__cause__ = behind
+    told = not_kept("sqlite://me:secret@host/db", error)
+    assert (type(told), str(told)) == (kind, "sqlite://host/db: cannot be written (not logged)")
+    assert type(not_kept("file:/mlruns", behind or error)) is kind
