@@ -46,6 +46,9 @@ _REFUSALS = 1000
 _LOOKED_AT = 24
 """Configurations besides the first that are looked at for the outlook, where telling what is allowed takes time."""
 
+_ENDINGS = (TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.INVALID)
+"""What a trial can end as."""
+
 _SEVERAL = 3
 """Unexplained failures for one reason from which on they count."""
 
@@ -298,18 +301,20 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         Raises:
             KeyError: the oracle has no such trial.
             TypeError: neither a trial nor an id is given.
+            ValueError: with such a status no trial ends.
         """
         ended = trial if trial_id is None else trial_id
         if ended is None:
             raise TypeError("end_trial takes a trial or its id")
         # As in `update_trial`, what is wrong is said before the lock.
         own = self.trials[ended if isinstance(ended, str) else ended.trial_id]
+        ending = status if isinstance(ended, str) or ended.status == TrialStatus.RUNNING else ended.status
+        if ending not in _ENDINGS:
+            raise ValueError(f"a trial ends as {', '.join(_ENDINGS)}; received {ending!r}")
         if isinstance(ended, str):
             # Keras Tuner itself would make a trial of it that has the space's default values.
             ended = copy.copy(own)
-            ended.status = status
-        elif ended.status == TrialStatus.RUNNING:
-            ended.status = status
+        ended.status = ending
         self._ended(ended)
 
     @keras_tuner.synchronized  # type: ignore[untyped-decorator]  # Keras Tuner has no types

@@ -138,6 +138,12 @@ class FreezeThawOracle(BaseOracle):
             trial.message = self._reason
         return trial
 
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
+        trial = super().update_trial(trial_id, metrics, step)
+        # A loop may tell something of a trial that has ended, and end it once more.
+        self._history.forget(trial_id)
+        return trial
+
     def continuable(self) -> set[str]:
         return {curve.trial_id for curve in self._curves() if curve.stage is Stage.PAUSED}
 

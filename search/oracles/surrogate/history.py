@@ -85,7 +85,7 @@ class History:
             reports = [(key, trial, _later(scores, 1), seconds) for key, trial, scores, seconds in reports]
         # Our own loop, which counts from 1, reports the best epoch of all where a trial has none that is better.
         others = 0 if from_zero else 1
-        if by_epoch and _counts_anew(((stretch(trial), scores) for _, trial, scores, _ in reports), others):
+        if by_epoch and _counts_anew(reports, others, same=not last_counts):
             reports = [
                 (key, trial, _later(scores, stretch(trial)[0]), seconds) for key, trial, scores, seconds in reports
             ]
@@ -116,6 +116,10 @@ class History:
             self._reports[trial.trial_id] = (scores, seconds)
         return scores, seconds
 
+    def forget(self, trial_id: str) -> None:
+        """Reads anew what a trial has reported, although it has ended."""
+        self._reports.pop(trial_id, None)
+
     def get_state(self) -> list[dict[str, Any]]:
         """The evidence as JSON-able data."""
         return [_plain(one) for one in self._evidence]
@@ -130,21 +134,31 @@ def _later(scores: Mapping[int, float], steps: int) -> dict[int, float]:
     return {step + steps: score for step, score in scores.items()}
 
 
-def _counts_anew(reports: Iterable[tuple[tuple[int, int], Collection[int]]], others: int) -> bool:
+def _counts_anew(
+    reports: Iterable[tuple[str, Trial, Mapping[int, float], float | None]], others: int, *, same: bool
+) -> bool:
     """Whether a loop counts the steps of a trial that goes on by themselves, not on from those before.
 
     Some steps are then no later than the epoch that it went on from, and none is beyond the number that it was to add.
 
     Args:
-        reports: of each trial the epochs from and to which it was to train, and the steps of its scores, from 1 on and
-            ascending.
+        reports: of each trial a key of its configuration, itself, and its scores by step, from 1 on and ascending.
         others: so many earlier steps of a trial say nothing.
+        same: whether they do only where they repeat what the configuration scored there.
     """
-    continued = [(start, target, steps) for (start, target), steps in reports if start and steps]
-    earlier = (sum(step <= start for step in islice(steps, others + 1)) for start, _, steps in continued)
-    return any(count > others for count in earlier) and all(
-        max(steps) <= target - start for start, target, steps in continued
-    )
+    told: dict[str, list[Mapping[int, float]]] = {}
+    anew = False
+    for key, trial, scores, _ in reports:
+        start, target = stretch(trial)
+        before = told.setdefault(key, [])
+        if start and scores:
+            if max(scores) > target - start:
+                return False
+            earlier = [step for step in islice(scores, others + 1) if step <= start]
+            differs = same and any(one.get(step, scores[step]) != scores[step] for one in before for step in earlier)
+            anew = anew or differs or len(earlier) > others
+        before.append(scores)
+    return anew
 
 
 def _typical(seconds: Iterable[float]) -> float | None:

@@ -514,6 +514,15 @@ def test_a_trial_that_says_nothing_of_its_end_has_the_status_that_is_given(loop)
     assert ended == [("COMPLETED", 0.5), ("FAILED", None), ("COMPLETED", 0.5)]
 
 
+@pytest.mark.parametrize("status", ["RUNNING", "STOPPED", "completed", None])
+def test_a_status_with_which_no_trial_ends_is_refused(status, loop):
+    searched = make("random", loop.space())
+    trial = loop.ask(searched)
+    with pytest.raises(ValueError, match=f"COMPLETED, FAILED, INVALID; received {status!r}"):
+        searched.end_trial(trial, status)
+    assert (trial.status, len(searched.ongoing_trials)) == ("RUNNING", 1)
+
+
 def test_the_tuner_of_the_documentation_goes_on_from_where_a_trial_paused(tmp_path):
     """It is as one training; a stock tuner would begin anew."""
     import re

@@ -390,6 +390,41 @@ def test_a_loop_may_count_the_epochs_of_each_trial_by_themselves(first, then, cu
     assert (known.epochs, known.stopped) == (curve[-1], curve[-1] < 6)
 
 
+@pytest.mark.parametrize(
+    ("then", "scores", "stopped"),
+    [
+        # Counted by itself.
+        ({1: 0.2, 2: 0.3, 3: 0.4}, {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}, False),
+        # One that stopped early, and whose best epoch of all is told again.
+        ({1: 0.1, 2: 0.05, 3: 0.04}, {1: 0.1, 2: 0.05, 3: 0.04}, True),
+    ],
+)
+def test_so_it_may_after_a_single_epoch(then, scores, stopped, loop):
+    searched = freeze_thaw(loop.space(), max_epochs=9)
+    first = searched.create_trial("worker")
+    searched.update_trial(first.trial_id, {"val_accuracy": 0.1}, step=1)
+    searched.end_trial(first)
+    searched.populate_space = lambda _: searched._continue(searched._curves()[0], 4, "")
+    second = searched.create_trial("worker")
+    for step, score in then.items():
+        searched.update_trial(second.trial_id, {"val_accuracy": score}, step=step)
+    searched.end_trial(second)
+    (known,) = searched._curves()
+    assert (known.scores, known.stopped) == (scores, stopped)
+
+
+def test_what_is_told_after_a_trial_was_ended_counts(loop):
+    searched = freeze_thaw(loop.space())
+    late = searched.create_trial("worker")
+    searched.end_trial(late.trial_id)
+    train(loop, searched, 2, by_epoch=False)
+    assert late.status == "FAILED"
+    searched.update_trial(late.trial_id, {"val_accuracy": 0.5})
+    searched.end_trial(late.trial_id)
+    assert len(train(loop, searched, 1, by_epoch=False)) == 1
+    assert searched._curves()[0].scores == {stretch(late)[1]: 0.5}
+
+
 def test_steps_beyond_the_last_epoch_are_one_result(loop):
     searched = freeze_thaw(loop.space(), min_epochs=3)
     for _ in range(12):
