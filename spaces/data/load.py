@@ -413,7 +413,7 @@ def _divide(
         raise DataError(f"{raw.origin}: has no test part of its own; set data.test to a fraction or to none")
     if data.validation == "given" and raw.validation is None:
         raise DataError(f"{raw.origin}: has no validation part of its own; set data.validation to a fraction")
-    classes = classes and data.stratify is not False
+    labelled, classes = classes, classes and data.stratify is not False
     if data.folds is not None and raw.validation is not None:
         raise DataError(f"{raw.origin}: has a validation part of its own; set data.validation to given, not to folds")
     test_size = _test_size(data, raw)
@@ -433,14 +433,14 @@ def _divide(
     chosen = np.arange(len(raw.train.y))[rows.train]
     folds = None
     if data.folds is not None:
-        chosen, parts = _into_folds(data, data.folds, raw, chosen, classes)
+        chosen, parts = _into_folds(data, data.folds, raw, chosen, labelled)
         first = parts == 0
         train, validation = _select(raw.train, chosen[~first]), _select(raw.train, chosen[first])
         folds = np.concatenate([parts[~first], parts[first]])
     else:
         kept: Rows = rows.train
         if data.limit is not None:
-            kept = chosen[reduce(raw.train.y[chosen], data.limit, seed=data.seed, classes=classes)]
+            kept = chosen[_some_of(data, data.limit, raw.train, chosen, labelled)]
         train = _select(raw.train, kept)
         validation = (
             _select(raw.train, rows.validation) if raw.validation is None else _select(raw.validation, slice(None))
@@ -507,8 +507,39 @@ def _folds_of(test: Size | Keyed | None, folds: Folds | None) -> int:
     return folds.folds
 
 
-def _into_folds(data: DataSection, wanted: Folds, raw: RawData, chosen: Array, classes: bool) -> tuple[Array, Array]:
+def _some_of(
+    data: DataSection, limit: int, part: Part, chosen: Array, labelled: bool, apart: Array | None = None
+) -> Rows:
+    """Which of the chosen rows `data.limit` leaves: every class that they have is among them, and some that count.
+
+    Args:
+        data: how rows are drawn.
+        limit: how many are left.
+        part: the rows.
+        chosen: numbers of those that train.
+        labelled: whether the labels are classes.
+        apart: as for `reduce`.
+    """
+    y, weight = part.y[chosen], None if part.weight is None else part.weight[chosen]
+    draw = functools.partial(reduce, y, limit, seed=data.seed)
+    classes = labelled and data.stratify is not False
+    kept = draw(classes=classes, apart=apart)
+    if labelled and not classes and _classes_in(y[kept]) < _classes_in(y):
+        # Drawn at random, as was asked for, a few rows are soon without a rare class.
+        classes, kept = True, draw(classes=True, apart=apart)
+    if weight is not None and weight.any() and not weight[kept].any():
+        kept = draw(classes=classes, apart=weight > 0)
+    return kept
+
+
+def _classes_in(y: Array) -> int:
+    """How many classes, or labels, any row has."""
+    return int(y.any(axis=0).sum()) if y.ndim == 2 else len(np.unique(y))
+
+
+def _into_folds(data: DataSection, wanted: Folds, raw: RawData, chosen: Array, labelled: bool) -> tuple[Array, Array]:
     """The training rows, of which `data.limit` leaves some, and the fold of each."""
+    classes = labelled and data.stratify is not False
     key = None if wanted.group is None else raw.keys[wanted.group]
     weight = raw.train.weight
 
@@ -518,7 +549,7 @@ def _into_folds(data: DataSection, wanted: Folds, raw: RawData, chosen: Array, c
 
     if data.limit is None:
         return chosen, dealt(chosen)
-    some = functools.partial(reduce, raw.train.y[chosen], data.limit, seed=data.seed, classes=classes)
+    some = functools.partial(_some_of, data, data.limit, raw.train, chosen, labelled)
     if key is None and weight is None:
         chosen = chosen[some()]
         return chosen, dealt(chosen)

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -22,7 +23,7 @@ from spaces.outside.given import spoken, times
 from spaces.outside.references import file_of
 from spaces.outside.tensorflow_internals import in_batches
 from spaces.outside.user_code import described
-from spaces.values.packing import TEXTS, Structure, pack_inputs, pack_targets
+from spaces.values.packing import TEXTS, Structure, no_numbers, pack_inputs, pack_targets, unmasked
 
 _BY_COUNT: dict[int, tuple[PartName, ...]] = {2: ("train", "validation"), 3: ("train", "validation", "test")}
 _Shape = tuple[int | None, ...]
@@ -236,6 +237,7 @@ def _batches(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None]
 
 def _numbered(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None]]:
     """The batches of a `PyDataset`, each asked for once, in their order."""
+    rows_of, labels_of = (partial(read, where=where) for read in (_rows, _labels))
     count = dataset.num_batches
     if count is None:
         raise DataError(f"{where}: has no end (its num_batches is None)")
@@ -243,7 +245,7 @@ def _numbered(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None
         batch = dataset[number]
         if not _is_element(batch, lambda one: hasattr(one, "shape")):
             raise DataError(f"{where}: gives {_described(batch)}; expected batches of {_EXPECTED}")
-        rows, labels, weights = _each(batch[0], np.asarray), _each(batch[1], _labels), _third(batch)
+        rows, labels, weights = _each(batch[0], rows_of), _each(batch[1], labels_of), _third(batch)
         _require_as_many(rows, labels, weights, where)
         yield rows, labels, weights
 
@@ -266,11 +268,12 @@ def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None]
     if batched and of_rows and of_rows[0] is not None and not in_batches(dataset):
         raise DataError(
             f"{where}: an element has shapes {of_rows} and {of_labels}: {of_rows[0]} rows, or one row with "
-            f"{of_rows[0]} targets? Return batches, .batch(n)"
+            f"{of_rows[0]} targets? Single rows are told by .batch(n), batches by .unbatch().batch(n)"
         )
+    labels_of = partial(_labels, where=where)
     try:
         for element in dataset.as_numpy_iterator():
-            rows, labels, weights = _each(element[0], np.asarray), _each(element[1], _labels), _third(element)
+            rows, labels, weights = _each(element[0], np.asarray), _each(element[1], labels_of), _third(element)
             if batched is None:
                 batched = bool(_batched(*(_widest([one.shape for one in _arrays(half)]) for half in (rows, labels))))
             if not batched:
@@ -327,12 +330,32 @@ def _widest(shapes: list[_Shape | None]) -> _Shape | None:
     return None if len(known) < len(shapes) else () if () in known else max(known, key=len)
 
 
-def _labels(y: Any) -> Array:
-    """Labels as an array; words, which come as bytes, as text."""
-    labels = np.asarray(y)
-    if labels.dtype.kind not in "OS":
-        return labels
-    return np.char.decode(labels.astype(np.bytes_), "utf-8", "replace")
+def _rows(x: Any, where: str) -> Array:
+    """Rows as an array."""
+    rows = unmasked(x, f"{where}: rows")
+    if rows.dtype.hasobject:
+        raise DataError(f"{where}: rows hold {no_numbers(rows.dtype)}")
+    return rows
+
+
+def _labels(y: Any, where: str) -> Array:
+    """Labels as an array; words, which may come as bytes, as text."""
+    labels = unmasked(y, f"{where}: labels")
+    if labels.dtype.hasobject:
+        labels = _of_objects(labels)
+        if labels.dtype.hasobject:
+            raise DataError(f"{where}: labels of type {labels.dtype} are not read; numbers or text are expected")
+    return np.char.decode(labels, "utf-8", "replace") if labels.dtype.kind == "S" else labels
+
+
+def _of_objects(labels: Array) -> Array:
+    """Labels that came as Python objects in a type of their own, such as those of a column of words; others as is."""
+    for kind, dtype in ((bytes, np.bytes_), (str, np.str_)):
+        if all(isinstance(label, kind) for label in labels.flat):
+            return labels.astype(dtype)
+    # Beside words, NumPy would make words of all else, such as of gaps.
+    words = any(isinstance(label, str | bytes) for label in labels.flat)
+    return labels if words else np.array(labels.tolist())
 
 
 def _known_shape(spec: Any) -> _Shape | None:

@@ -22,6 +22,7 @@ _FORMS = (
     "x_train, y_val, a DataFrame whose last column is the target, or a tf.data.Dataset or keras PyDataset of (x, y)"
 )
 _PADDED = "; bring series to one length, as keras.utils.pad_sequences does"
+_RESIZED = "; bring images to one size, as tf.image.resize does"
 # The types of what pandas has for no value.
 _NOTHING = frozenset(("NAType", "NaTType"))
 
@@ -207,7 +208,11 @@ def _differing(value: Any, name: str) -> str:
         return ""
     if len(shapes) < 2:
         return ""
-    return f"its rows have different shapes, such as {shapes[0]} and {shapes[1]}{_PADDED if name == 'x' else ''}"
+    # Series differ in their steps alone, which come first; images may have an axis of colours.
+    axes, wide = {len(shape) for shape in shapes}, {shape[1:] for shape in shapes}
+    images = 3 in axes or (axes == {2} and len(wide) > 1)
+    way = "" if name != "x" else _RESIZED if images else _PADDED
+    return f"its rows have different shapes, such as {shapes[0]} and {shapes[1]}{way}"
 
 
 def _way(value: Any, name: str) -> str:

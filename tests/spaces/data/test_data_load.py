@@ -12,9 +12,10 @@ from PIL import Image
 import spaces
 from spaces.basics.errors import DataError, SpaceError
 from spaces.data import Dataset
-from spaces.data.load import _with_weights
+from spaces.data.load import _some_of, _with_weights
 from spaces.data.readers.source import Part, RawData
 from spaces.data.stored.store import RowStore
+from spaces.sections.data_section import DataSection
 
 Load = Callable[..., Dataset]
 SaveNpz = Callable[..., Path]
@@ -207,6 +208,26 @@ def test_limit_reduces_training_rows_only(load: Load, save_npz: SaveNpz) -> None
     assert np.bincount(limited.train.y).tolist() == [3, 3, 3, 3]
     np.testing.assert_array_equal(limited.validation.x, full.validation.x)
     assert {tuple(row) for row in limited.train.x} <= {tuple(row) for row in full.train.x}
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+@pytest.mark.parametrize("folds", [False, True])
+def test_a_limit_leaves_rare_classes_though_rows_are_drawn_at_random(
+    load: Load, save_npz: SaveNpz, one_hot: bool, folds: bool
+) -> None:
+    y = np.repeat([0, 1, 2], [90, 5, 5])
+    path = str(save_npz(x=X, y=np.eye(3)[y] if one_hot else y))
+    data = load({"npz": path}, stratify=False, limit=4, **({"validation": {"folds": 2}} if folds else {}))
+    found = np.concatenate([data.train.y, data.validation.y]) if folds else data.train.y
+    assert len(found) == 4
+    assert set(found.argmax(axis=1) if one_hot else found) == {0, 1, 2}
+
+
+def test_a_limit_leaves_rows_that_count() -> None:
+    weight = (np.arange(100) == 7).astype(np.float32)
+    kept = _some_of(DataSection(source="digits"), 5, Part(X, Y, "rows", weight), np.arange(100), labelled=True)
+    assert weight[kept].any()
+    assert set(Y[kept]) == {0, 1, 2, 3}
 
 
 def test_class_absent_from_training_is_named(load: Load, save_npz: SaveNpz) -> None:

@@ -111,6 +111,8 @@ def test_arrays_of_a_dict_that_mean_nothing_are_refused(write: Write) -> None:
             "return np.array([np.ones(4), np.ones(5)], object), [0, 1]",
             r"such as \(4,\) and \(5,\); bring series to one",
         ),
+        ("return [np.ones((4, 3)), np.ones((4, 5))], [0, 1]", r"as \(4, 3\) and \(4, 5\); bring images to one size"),
+        ("return [np.ones((4, 3, 3)), np.ones((5, 3, 3))], [0, 1]", r"and \(5, 3, 3\); bring images to one size"),
         ("return np.ones((2, 2)), [[0, 1], [0]]", r"y is no array \(its rows have .* \(2,\) and \(1,\)\)"),
         ("return np.ones((2, 2)), 1", "y is int"),
         ("return np.ones(()), [0, 1]", "x is ndarray, an array is expected$"),

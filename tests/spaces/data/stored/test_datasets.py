@@ -92,7 +92,7 @@ def test_elements_of_other_shapes_are_told(write: Write, values: str, message: s
 
 
 def test_whatever_a_data_set_raises_is_told(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: Any) -> Any:
+    def fails(*_: Any, **__: Any) -> Any:
         raise TypeError("no row")
 
     monkeypatch.setattr("spaces.data.readers.datasets._labels", fails)
@@ -138,7 +138,10 @@ def test_several_are_parts(write: Write, body: str, parts: tuple[int | None, ...
         ),
         ("made(0)", "the data set is empty"),
         ("made().map(lambda x, y: (tf.strings.as_string(x), y))", "its rows hold words; numbers are expected"),
-        ("made().batch(3).unbatch().map(lambda x, y: (x, x[:, 0]))", r"\(3, 2\) and \(3,\): 3 rows, or one row with 3"),
+        (
+            "made().batch(3).unbatch().map(lambda x, y: (x, x[:, 0]))",
+            r"\(3,\): 3 rows, or one row with 3 .* batches by \.unb",
+        ),
         ("{'train': made(), 'rest': made()}", "expected the names train, validation and test, found train, rest"),
         ("{0: made(), 1: made()}", "expected the names train, validation and test, found 0, 1"),
     ],
@@ -247,6 +250,19 @@ def test_batches_by_their_numbers(write: Write, tmp_path: Path, stream: Any) -> 
     assert raw.changing
 
 
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ("np.array(WORDS, object)", [("cat", "catfish", "dög")[i % 3] for i in range(20)]),
+        ("np.array([word.encode() for word in WORDS], object)", [("cat", "catfish", "dög")[i % 3] for i in range(20)]),
+        ("self.y.astype(object)", Y.tolist()),
+    ],
+)
+def test_labels_may_come_as_objects(write: Write, labels: str, expected: list[Any]) -> None:
+    raw = load_python(numbered(write, f"self.x[8 * number:][:8], {labels}[8 * number:][:8]"))
+    assert raw.train.y.tolist() == expected
+
+
 def test_two_that_give_batches_by_their_numbers_are_parts(write: Write) -> None:
     raw = load_python(numbered(write, returned="Batches(), Batches(X[:18], Y[:18])"))
     assert raw.validation is not None
@@ -265,6 +281,9 @@ def test_two_that_give_batches_by_their_numbers_are_parts(write: Write) -> None:
         ("{'a': self.x, 'b': self.y[:2]}, self.y", "an element has shapes (20, 3, 2), (2,) and (20,); as many labels"),
         ("self.x[:2], self.y", "an element has shapes (2, 3, 2) and (20,); as many labels as rows are expected"),
         ("self.x.astype('f8' if number else 'f4'), self.y", "rows of float64 follow rows of float32"),
+        ("self.x.astype(object), self.y", "rows hold Python objects; numbers are expected"),
+        ("self.x, np.array(['cat', None] * 10, object)", "labels of type object are not read; numbers or text are"),
+        ("self.x, np.ma.masked_equal(self.y, 1)", "labels: what is masked (row 1) has no value"),
     ],
 )
 def test_batches_of_something_else_are_told(write: Write, gives: str, message: str) -> None:
