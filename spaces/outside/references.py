@@ -119,10 +119,14 @@ def call(reference: str, function: Callable[..., Any], *arguments: Any, what: st
     Raises:
         CodeError: with its line, for whatever it raised except `KeyboardInterrupt`.
     """
-    file = file_of(reference)
-    near = importing.importable(file, last=True) if _FILE.fullmatch(reference) else contextlib.nullcontext()
-    with running(reference, file, what, function), near:
+    with running(reference, file_of(reference), what, function), beside(reference):
         return function(*arguments)
+
+
+def beside(reference: str) -> contextlib.AbstractContextManager[None]:
+    """Lets code that a reference has led to import what lies beside its file."""
+    by_file = _FILE.fullmatch(reference)
+    return importing.importable(by_file["file"], last=True) if by_file else contextlib.nullcontext()
 
 
 def line_of(reference: str, error: BaseException) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +22,9 @@ from spaces.data.readers.memory import rows_size
 from spaces.data.stored.store import RowStore, RowWriter
 from spaces.data.types import AnyRows, Array
 from spaces.outside.given import spoken, times
-from spaces.outside.references import file_of
+from spaces.outside.references import beside, file_of, line_of
 from spaces.outside.tensorflow_internals import in_batches
-from spaces.outside.user_code import described
+from spaces.outside.user_code import contained, described
 from spaces.values.packing import TEXTS, Structure, no_numbers, pack_inputs, pack_targets, unmasked
 
 _BY_COUNT: dict[int, tuple[PartName, ...]] = {2: ("train", "validation"), 3: ("train", "validation", "test")}
@@ -131,11 +133,14 @@ def keep(found: Mapping[PartName, Any], reference: str, store: RowStore) -> Read
     for part in sorted(found, key=lambda part: part == "train"):
         where = f"{spoken(reference)} ({part})"
         try:
-            parts[part] = _gone_through(found, part, where, reference, store, structures)
+            # It is the user's code that gives the rows, though their function has returned.
+            with contained(), contextlib.redirect_stdout(sys.stderr), beside(reference):
+                parts[part] = _gone_through(found, part, where, reference, store, structures)
         except (DataError, MemoryError):
             raise
-        except Exception as error:  # a pipeline of the user's may give anything
-            raise DataError(f"{where}: {described(error)}") from error
+        except (Exception, SystemExit) as error:  # a pipeline of theirs may give anything
+            place = line_of(reference, error) or spoken(reference)
+            raise DataError(f"{place} ({part}): {described(error)}") from error
     return Read(_placed(parts, store, spoken(reference)), *structures[0])
 
 

@@ -96,7 +96,7 @@ def test_whatever_a_data_set_raises_is_told(write: Write, monkeypatch: pytest.Mo
         raise TypeError("no row")
 
     monkeypatch.setattr("spaces.data.readers.datasets._labels", fails)
-    with pytest.raises(DataError, match=r"mine\.py:rows \(train\): TypeError: no row"):
+    with pytest.raises(DataError, match=r"mine\.py:rows.* \(train\): TypeError: no row"):
         load_python(write("made()"))
 
 
@@ -248,6 +248,27 @@ def test_batches_by_their_numbers(write: Write, tmp_path: Path, stream: Any) -> 
     np.testing.assert_array_equal(raw.train.x[:], X)
     np.testing.assert_array_equal(raw.train.y, Y)
     assert raw.changing
+
+
+def test_what_gives_batches_imports_what_lies_beside_it_and_prints_elsewhere(
+    write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "beside_the_batches.py").write_text("def part(rows, number):\n    return rows[8 * number:][:8]\n")
+    part = "__import__('beside_the_batches').part"
+    raw = load_python(numbered(write, f"(print('said'), {part}(self.x, number), {part}(self.y, number))[1:]"))
+    np.testing.assert_array_equal(raw.train.x, X)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("said") == 3
+
+
+@pytest.mark.parametrize(
+    ("gives", "message"),
+    [("self.x[99], self.y", "IndexError: index 99"), ("__import__('sys').exit(3)", "SystemExit: 3")],
+)
+def test_what_the_code_that_gives_batches_raises_is_told_with_its_line(write: Write, gives: str, message: str) -> None:
+    with pytest.raises(DataError, match=rf"mine\.py:rows, line \d+ \(train\): {message}"):
+        load_python(numbered(write, gives))
 
 
 @pytest.mark.parametrize(
