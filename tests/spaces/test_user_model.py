@@ -207,6 +207,20 @@ def test_what_stands_behind_one_of_few_whole_numbers_is_found() -> None:
     assert calls < 15
 
 
+def behind_few_values(hp: Any) -> None:
+    if hp.Float("dropout", 0.0, 0.5, step=0.1) == 0.3:
+        hp.Int("inner", 1, 9)
+    if hp.Int("width", 2, 16, step=2, sampling="log") == 8:
+        hp.Boolean("wide")
+    hp.Float("rate", 1e-4, 1e-1, sampling="log")
+
+
+def test_what_stands_behind_one_of_few_values_of_any_range_is_found() -> None:
+    found, calls = asked(behind_few_values)
+    assert {*found} == {"dropout", "inner", "width", "wide", "rate"}
+    assert calls < 15
+
+
 def in_steps(hp: Any) -> None:
     for index in range(hp.Int("layers", 1, 4, step=2)):
         hp.Choice(f"units_{index}", [8, 16, 8])

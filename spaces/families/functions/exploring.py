@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from spaces.basics.errors import CodeError
-from spaces.values.dimensions import Range
+from spaces.values.dimensions import Choice, Range, number_of
 from spaces.values.of_keras_tuner import from_keras_tuner
 from spaces.values.space import Condition, Hyperparameter
 
@@ -19,7 +19,7 @@ _MAX_CALLS = 100
 _KEPT = 10
 # Random values that are tried where all others fail.
 _TRIES = 20
-# Whole numbers of a range that are tried like those of a choice.
+# Values of a range that are tried like those of a choice.
 _FEW = 8
 
 # Keras's names of losses of regression, and what stands nearest to them in a space file.
@@ -171,7 +171,7 @@ class _Exploration:
         self.call({**context, **wanted})
 
     def _untried(self) -> dict[str, Any]:
-        """For each choice, or range of few whole numbers, that has them a value that no call has asked for."""
+        """For each choice, or range of few values, that has them a value that no call has asked for."""
         found: dict[str, Any] = {}
         for one in self.space.space:
             if one.name in self._contexts:
@@ -200,12 +200,12 @@ def _together(scopes: Sequence[Sequence[Any]]) -> Values:
 
 
 def _each(hp: Any) -> Sequence[Any]:
-    """The values of a hyperparameter that are tried one after the other."""
-    kind = type(hp).__name__
-    if kind == "Int" and hp.sampling == "linear":
-        numbers = range(hp.min_value, hp.max_value + 1, hp.step or 1)
-        return numbers if len(numbers) <= _FEW else ()
-    return list(hp.values) if kind in ("Choice", "Boolean") else ()
+    """The values of a hyperparameter that are tried one after the other: as the search chooses them."""
+    dimension = from_keras_tuner(hp).dimension
+    if type(hp).__name__ == "Fixed" or dimension.values is None:
+        return ()
+    few = isinstance(dimension, Choice) or number_of(dimension.values) <= _FEW
+    return list(dimension.values) if few else ()
 
 
 def _largest(hp: Any) -> Any:
