@@ -26,7 +26,7 @@ from spaces.reading.yamlfile import Document
 from spaces.sections.data_section import DataSection, Source
 from spaces.specs.objects import Known, builder_in, copied, is_builder, with_references
 from spaces.specs.plain import to_plain
-from spaces.values.metrics import METRICS, REGRESSION_METRICS, USUAL, task_of
+from spaces.values.metrics import CLASSIFICATION_METRICS, METRICS, REGRESSION_METRICS, USUAL, task_of
 
 # The shortest and the longest training of a function that comes without a space.
 _EPOCHS = {"min": 3, "max": 27}
@@ -243,21 +243,25 @@ def _task(plain: Mapping[str, Any], objective: Any, changed_to: Sequence[str]) -
         warnings.simplefilter("ignore")
         threads.configure(threads.for_family(f"python:{name}"))
     said = _section(plain, changed_to, "training").get("loss", "auto")
-    loss = loss_of_function(name)
+    loss, metric = loss_of_function(name), _metric(objective)
     if said != "auto":
         loss = str(said)
-    elif loss is None and _fractions(_section(plain, changed_to, "data")):
-        loss = "mse"
-    asked = _objective(objective)
-    metric = str(asked.get("name") if isinstance(asked, Mapping) else asked).removeprefix("val_")
+    elif loss is None or metric in CLASSIFICATION_METRICS:
+        # What decides is a measure of classes, which may be learnt with a loss of regression.
+        loss = (loss or "mse") if _fractions(_section(plain, changed_to, "data")) else None
     usual = USUAL["regression" if metric in REGRESSION_METRICS else task_of(loss or "auto", None)]
-    metrics = [usual, metric] if metric in METRICS and metric != usual else [usual]
-    return {"metrics": metrics, **({"loss": loss} if loss is not None else {})}
+    return {"metrics": [usual], **({"loss": loss} if loss is not None else {})}
+
+
+def _metric(objective: Any) -> str:
+    """What an objective measures, on whichever rows."""
+    asked = _objective(objective)
+    return str(asked.get("name") if isinstance(asked, Mapping) else asked).removeprefix("val_")
 
 
 def _measured(training: Mapping[str, Any], objective: Any) -> Mapping[str, Any]:
     """A space's training section with the objective among its metrics, where that is one of its task by name."""
-    metric = str(objective.get("name") if isinstance(objective, Mapping) else objective).removeprefix("val_")
+    metric = _metric(objective)
     loss = str(training.get("loss", "auto"))
     metrics = training.get("metrics") or [USUAL[task_of(loss, None)]]
     # Validation says what is wrong with metrics that are no list of words.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from spaces.basics.errors import Problem, SpaceError
@@ -33,11 +33,19 @@ def as_texts(overrides: Overrides) -> list[str]:
     """Overrides as `dotted.key=value` each.
 
     Raises:
-        TypeError: A value of a mapping is nothing that a space file could hold.
+        TypeError: They are something else, or a value of a mapping is nothing that a space file could hold.
     """
     if isinstance(overrides, Mapping):
         return [f"{key}={_written(key, value)}" for key, value in overrides.items()]
-    return [overrides] if isinstance(overrides, str) else [*overrides]
+    if isinstance(overrides, str):
+        return [overrides]
+    texts: list[Any] = [*overrides] if isinstance(overrides, Iterable) else [overrides]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(
+            f"overrides: found {overrides!r}; allowed: texts such as 'training.epochs=10', or a mapping such as "
+            "{'training.epochs': 10}"
+        )
+    return texts
 
 
 def _written(key: str, value: Any) -> str:

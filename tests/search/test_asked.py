@@ -38,6 +38,12 @@ def test_what_no_space_file_could_hold_is_refused_by_its_key(value):
         as_spec("digits", overrides={"training.batch_size": value})
 
 
+@pytest.mark.parametrize("overrides", [None, 3, b"training.epochs=3", [("training.epochs", 3)]])
+def test_overrides_of_another_form_are_told_which_are_taken(overrides):
+    with pytest.raises(TypeError, match=r"overrides: found .*; allowed: texts such as 'training\.epochs=10', or a map"):
+        as_spec("digits", overrides=overrides)
+
+
 @pytest.mark.parametrize(
     ("objective", "metrics"),
     [

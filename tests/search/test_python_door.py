@@ -215,6 +215,9 @@ def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
     assert (asked.loss, asked.metrics) == ("huber", ("mae",))
     asked = training(compiled, DIGITS, overrides={"training.loss": "sparse_categorical_crossentropy"})
     assert asked.metrics == ("accuracy",)
+    for labels, understood in ((DIGITS % 2, ("auto", ("accuracy",))), (DIGITS / 7, ("mae", ("mae",)))):
+        asked = training(compiled, labels, objective="val_accuracy")
+        assert (asked.loss, asked.metrics) == understood
     assert training(bare, DIGITS, objective="val_f1").metrics == ("accuracy", "f1")
     assert (training(bare, (DIGITS / 7).tolist()).loss, training(bare, DIGITS.tolist()).loss) == ("mse", "auto")
     named = as_spec(bare, data={"train_images": PIXELS, "train_labels": DIGITS / 7})
