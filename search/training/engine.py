@@ -284,7 +284,9 @@ class Engine:
             shape = tf.TensorSpec([None, *rows.x.shape[1:]], rows.x.dtype)
             self._answer = tf.function(answer, jit_compile=False, autograph=False, input_signature=[shape])
         starts = range(0, rows.count, batch)
-        return np.concatenate([self._answer(rows.between(start, start + batch)).numpy() for start in starts])
+        found = np.concatenate([self._answer(rows.between(start, start + batch)).numpy() for start in starts])
+        # A model of one output may leave out the axis of outputs.
+        return found[:, np.newaxis] if found.ndim == 1 else found
 
     def weights(self) -> list[np.ndarray]:
         """The weights that count, in the order of `model.weights`: their moving averages where there are any."""

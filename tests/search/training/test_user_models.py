@@ -172,6 +172,12 @@ def in_a_list(hp):
 def one_logit(hp):
     return network([], None, lambda y, p: keras.losses.binary_crossentropy(y, p, from_logits=True))
 
+def without_axis(hp):
+    x = keras.Input((6,))
+    model = keras.Model(x, ops.squeeze(keras.layers.Dense(1, "sigmoid")(x), -1))
+    model.compile("adam", "binary_crossentropy", metrics=["binary_accuracy"])
+    return model
+
 def again():
     x, _ = rows()
     return x, {"again": x.reshape(-1, 3, 2)}
@@ -404,6 +410,19 @@ def test_one_output_may_come_in_a_dict(tensorflow, tmp_path, function):
     np.testing.assert_allclose(answers, engine.model(data.validation.x)["digit"].numpy(), rtol=1e-5)
     outcome = train(tmp_path, spec, data)
     assert outcome.failure is None
+
+
+def test_one_output_may_come_without_an_axis(tensorflow, tmp_path):
+    from search.training.engine import Rows, fresh
+
+    spec, data = world(tmp_path, "flat", "without_axis")
+    settings = spaces.configure(spec, {})
+    engine = fresh(settings, data.info, seed=0)
+    rows = Rows(data.test)
+    engine.prepare(rows)
+    answers = engine.predict(rows)
+    assert answers.shape == (len(data.test), 1)
+    assert spaces.as_probabilities(answers, settings, data.info, engine.model).shape == answers.shape
 
 
 @pytest.mark.parametrize(
