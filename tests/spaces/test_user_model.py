@@ -221,6 +221,19 @@ def test_what_stands_behind_one_of_few_values_of_any_range_is_found() -> None:
     assert calls < 15
 
 
+def beyond_its_range(hp: Any) -> None:
+    for index in range(hp.Int("layers", 1, 3, default=9)):
+        hp.Int(f"units_{index}", 1, 9, default=0)
+    if hp.Boolean("noisy") and hp.Float("noise", 0.0, 0.5, default=2.0) > 1:
+        hp.Int("never", 1, 9)
+
+
+def test_a_default_outside_of_its_range_leads_to_nothing() -> None:
+    found, calls = asked(beyond_its_range)
+    assert {*found} == {"layers", "units_0", "units_1", "units_2", "noisy", "noise"}
+    assert calls < 15
+
+
 def in_steps(hp: Any) -> None:
     for index in range(hp.Int("layers", 1, 4, step=2)):
         hp.Choice(f"units_{index}", [8, 16, 8])

@@ -137,9 +137,16 @@ class _Exploration:
         hp = self._new()
         hp.values = dict(values)
         self._calls += 1
+        error: CodeError | None = None
         try:
             model = self._build(hp)
-        except CodeError as error:
+        except CodeError as raised:
+            error = raised
+        if self._calls < _MAX_CALLS and (inside := _in_range(hp, values)):
+            # No configuration has such a default, nor what it leads to.
+            self.call({**values, **inside})
+            return
+        if error is not None:
             self.error = self.error or error
             self._learn(hp, works=False)
             return
@@ -206,6 +213,18 @@ def _each(hp: Any) -> Sequence[Any]:
         return ()
     few = isinstance(dimension, Choice) or number_of(dimension.values) <= _FEW
     return list(dimension.values) if few else ()
+
+
+def _in_range(hp: Any, given: Mapping[str, Any]) -> Values:
+    """For what has a default outside of its range, and no value given, the end of the range that is nearest."""
+    found: Values = {}
+    for one in hp.space:
+        dimension = from_keras_tuner(one).dimension
+        if one.name in given or not isinstance(dimension, Range) or not hp.is_active(one):
+            continue
+        if one.default > dimension.max or one.default < dimension.min:
+            found[one.name] = dimension.min if one.default < dimension.min else _largest(one)
+    return found
 
 
 def _largest(hp: Any) -> Any:
