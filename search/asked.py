@@ -320,9 +320,13 @@ def _objective(objective: Any) -> Any:
         return objective
     if isinstance(objective, tuple) and len(objective) == 2:
         return {"name": objective[0], "direction": objective[1]}
-    if isinstance(objective, list):
+    # Keras Tuner makes a `MultiObjective` of a list.
+    listed = getattr(objective, "objectives", objective)
+    if isinstance(listed, list) and len(listed) == 1:
+        return _objective(listed[0])
+    if isinstance(listed, list):
         raise TypeError(
-            f"objective: found a list of {len(objective)}; one decides which configuration is better, such as "
+            f"objective: found a list of {len(listed)}; one decides which configuration is better, such as "
             "'val_accuracy' or keras_tuner.Objective. All other metrics are in the table too, and what weighs several "
             "is a metric of your own"
         )

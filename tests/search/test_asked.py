@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ def test_overrides_of_another_form_are_told_which_are_taken(overrides):
     [
         ("val_f1", ("accuracy", "f1")),
         (("val_f1", "max"), ("accuracy", "f1")),
+        (["val_f1"], ("accuracy", "f1")),
         ({"name": "val_mcc", "direction": "max"}, ("accuracy", "mcc")),
         ("val_accuracy", ("accuracy",)),
         ("val_loss", ("accuracy",)),
@@ -56,6 +58,13 @@ def test_overrides_of_another_form_are_told_which_are_taken(overrides):
 )
 def test_an_objective_is_one_of_the_metrics(objective, metrics):
     assert as_spec("digits", objective=objective).training.metrics == metrics
+
+
+def test_several_objectives_are_refused_in_whatever_form():
+    several = SimpleNamespace(objectives=["val_loss", "val_f1"], name="multi_objective", direction="min")
+    for objective in (several, several.objectives):
+        with pytest.raises(TypeError, match="found a list of 2; one decides which configuration is better"):
+            as_spec("digits", objective=objective)
 
 
 def test_a_run_that_goes_on_may_have_a_baseline_that_a_new_one_is_refused(tmp_path):

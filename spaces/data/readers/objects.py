@@ -19,7 +19,8 @@ from spaces.values.packing import unmasked
 
 _FORMS = (
     "(x, y), ((x, y), (x_val, y_val)), three such pairs with the test part at the end, a dict of arrays named like "
-    "x_train, y_val, a DataFrame whose last column is the target, or a tf.data.Dataset or keras PyDataset of (x, y)"
+    "x_train, y_val, a DataFrame whose last column is the target, or a tf.data.Dataset or keras PyDataset of (x, y) or "
+    "(x, y, weight)"
 )
 _PADDED = "; bring series to one length, as keras.utils.pad_sequences does"
 _RESIZED = "; bring images to one size, as tf.image.resize does"
