@@ -234,6 +234,44 @@ def test_a_default_outside_of_its_range_leads_to_nothing() -> None:
     assert calls < 15
 
 
+def two_kinds(hp: Any) -> None:
+    if hp.Choice("kind", ["mlp", "cnn"]) == "mlp":
+        for index in range(hp.Int("deep", 1, 10)):
+            hp.Int(f"units_{index}", 1, 90)
+    else:
+        for index in range(hp.Int("long", 1, 12)):
+            hp.Int(f"filters_{index}", 1, 90)
+
+
+def test_loops_of_each_branch_ask_for_all() -> None:
+    found, calls = asked(two_kinds)
+    assert {*found} == {
+        "kind", "deep", "long", *(f"units_{i}" for i in range(10)), *(f"filters_{i}" for i in range(12)),
+    }  # fmt: skip
+    assert calls < 10
+
+
+def of_one_name(hp: Any) -> None:
+    kind = hp.Choice("kind", ["a", "b"])
+    for name, low, high, words in (("a", 1, 3, ["relu", "gelu"]), ("b", 5, 8, ["elu", "swish", "tanh"])):
+        with hp.conditional_scope("kind", [name]):
+            layers, word = hp.Int("layers", low, high), hp.Choice("activation", words)
+            if kind == name:
+                for index in range(layers):
+                    hp.Int(f"{name}_{index}", 1, 90)
+                if word in ("gelu", "swish"):
+                    hp.Float(f"beta_of_{name}", 0.0, 1.0)
+
+
+def test_hyperparameters_of_one_name_are_asked_for_in_each_scope_with_its_own_values() -> None:
+    found, calls = asked(of_one_name)
+    assert {*found} == {
+        "kind", "layers", "activation", "beta_of_a", "beta_of_b", *(f"a_{i}" for i in range(3)),
+        *(f"b_{i}" for i in range(8)),
+    }  # fmt: skip
+    assert calls < 20
+
+
 def in_steps(hp: Any) -> None:
     for index in range(hp.Int("layers", 1, 4, step=2)):
         hp.Choice(f"units_{index}", [8, 16, 8])

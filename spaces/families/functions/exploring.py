@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -35,6 +35,8 @@ _REGRESSION = {
 }
 
 Values = dict[str, Any]
+# The name of a hyperparameter, and the scopes that it stands in: several may have one name.
+_Place = tuple[str, tuple[Any, ...]]
 
 
 class Explored(NamedTuple):
@@ -58,8 +60,8 @@ def explore(build: Callable[[Any], Any], name: str, *, branches: bool = True) ->
 
     What stands behind a plain `if` is asked for only with the value that leads there. A function without such branches
     is not called with all values: with some it may end the process, which a trial survives. The largest values together
-    are for what is made in a loop over another hyperparameter. Where all of them fail, random values are tried: the
-    mistake may be in some branches only, whose trials then say so.
+    are for what is made in a loop over another hyperparameter, in each scope and branch. Where all of them fail, random
+    values are tried: the mistake may be in some branches only, whose trials then say so.
 
     Args:
         build: Takes Keras Tuner's hp and returns a Keras model.
@@ -107,10 +109,10 @@ class _Exploration:
         self.compiled = True
         self.loss: str | None = None
         self.error: CodeError | None = None
-        self._calls = 0
-        # The values of the first call that asked for it, by name: with them it is asked for again.
-        self._contexts: dict[str, Values] = {}
-        self._tried: set[tuple[str, Any]] = set()
+        self._calls = self._failed = 0
+        # The values of the first call that asked for it, by name and scope: with them it is asked for again.
+        self._contexts: dict[_Place, Values] = {}
+        self._tried: set[tuple[_Place, Any]] = set()
         self._entered: list[Any] = []
         self._waiting: list[tuple[Any, Values]] = []
         self._enlarged = 0
@@ -125,15 +127,23 @@ class _Exploration:
             elif self._enlarged < len(self.space.space):
                 self._enlarged = len(self.space.space)
                 self.call({one.name: _largest(one) for one in self.space.space})
-            elif self._branches and (pending := self._untried()):
+            elif self._branches and (untried := self._untried()):
                 self.settled = True
-                self._try(pending)
+                self._try(*untried)
+            elif (one := self._small()) is not None:
+                self.settled = True
+                self._enlarge(one)
             else:
                 self.settled = True
                 return
 
-    def call(self, values: Mapping[str, Any]) -> None:
-        """Calls the function once more. An error may belong to these values only."""
+    def call(self, values: Mapping[str, Any], replaced: Set[str] = frozenset()) -> None:
+        """Calls the function once more. An error may belong to these values only.
+
+        Args:
+            values: By name.
+            replaced: Names of those that have taken the place of what no configuration has.
+        """
         hp = self._new()
         hp.values = dict(values)
         self._calls += 1
@@ -142,12 +152,13 @@ class _Exploration:
             model = self._build(hp)
         except CodeError as raised:
             error = raised
-        if self._calls < _MAX_CALLS and (inside := _in_range(hp, values)):
-            # No configuration has such a default, nor what it leads to.
-            self.call({**values, **inside})
+        if self._calls < _MAX_CALLS and (legal := _legal(hp, replaced)):
+            # A default, or what the same name has in another scope: what it leads to nobody asks for.
+            self.call({**values, **legal}, {*replaced, *legal})
             return
         if error is not None:
             self.error = self.error or error
+            self._failed += 1
             self._learn(hp, works=False)
             return
         self._learn(hp, works=True)
@@ -158,10 +169,10 @@ class _Exploration:
     def _learn(self, hp: Any, *, works: bool) -> None:
         self.space.merge(hp, overwrite=False)
         context = {one.name: hp.values[one.name] for one in hp.space if hp.is_active(one)}
-        for name, value in context.items():
-            self._contexts.setdefault(name, context)
+        for place, name in ((_place(one), one.name) for one in hp.space if hp.is_active(one)):
+            self._contexts.setdefault(place, context)
             if works:
-                self._tried.add((name, value))
+                self._tried.add((place, context[name]))
         self._entered += hp.active_scopes
         self._waiting += [(scope, context) for scope in hp.inactive_scopes]
         self._waiting = [(scope, values) for scope, values in self._waiting if scope not in self._entered]
@@ -177,22 +188,56 @@ class _Exploration:
             wanted = _together([scope, *(other for other, _ in self._waiting)])
         self.call({**context, **wanted})
 
-    def _untried(self) -> dict[str, Any]:
-        """For each choice, or range of few values, that has them a value that no call has asked for."""
-        found: dict[str, Any] = {}
+    def _untried(self) -> list[tuple[Any, Any]]:
+        """The choices, and ranges of few values, that have one that no call has asked for, each with that value."""
+        found = []
         for one in self.space.space:
-            if one.name in self._contexts:
-                new = [value for value in _each(one) if (one.name, value) not in self._tried]
-                found |= {one.name: new[0]} if new else {}
+            place = _place(one)
+            new = (value for value in _each(one) if (place, value) not in self._tried)
+            if place in self._contexts and (value := next(new, None)) is not None:
+                found.append((one, value))
         return found
 
-    def _try(self, pending: Mapping[str, Any]) -> None:
+    def _try(self, first: tuple[Any, Any], *others: tuple[Any, Any]) -> None:
         """Calls with one value of each; by itself the first of them, where the others have kept it from being asked."""
-        name, value = next(iter(pending.items()))
-        self.call({**self._contexts[name], **pending})
-        if (name, value) not in self._tried and self._calls < _MAX_CALLS:
-            self._tried.add((name, value))
-            self.call({**self._contexts[name], name: value})
+        one, value = first
+        alone = {**self._contexts[_place(one)], one.name: value}
+        together, names = dict(alone), {one.name}
+        for other, another in others:
+            if other.name not in names and _holds(other.conditions, together):
+                together[other.name] = another
+                names.add(other.name)
+        self.call(together)
+        if (_place(one), value) not in self._tried and self._calls < _MAX_CALLS:
+            self._tried.add((_place(one), value))
+            self.call(alone)
+
+    def _small(self) -> Any:
+        """A range whose largest value no call has asked for, as other values lead elsewhere; None: there is none."""
+        for one in self.space.space:
+            asked = _place(one) in self._contexts and isinstance(from_keras_tuner(one).dimension, Range)
+            if asked and (_place(one), _largest(one)) not in self._tried:
+                return one
+        return None
+
+    def _enlarge(self, one: Any) -> None:
+        """Calls with the largest values of a range and of all that are there with it, or else with its own alone."""
+        context, parents = self._contexts[_place(one)], {condition.name for condition in one.conditions}
+        there = [
+            other
+            for other in self.space.space
+            if isinstance(from_keras_tuner(other).dimension, Range)
+            and other.name not in {*parents, one.name}
+            and _holds(other.conditions, context)
+        ]
+        failed = self._failed
+        self.call({**context, **{other.name: _largest(other) for other in there}, one.name: _largest(one)})
+        if self._failed > failed:
+            # All that has failed together would fail once more for each of them.
+            self._tried |= {(_place(other), _largest(other)) for other in there}
+        elif (_place(one), _largest(one)) not in self._tried and self._calls < _MAX_CALLS:
+            self.call({**context, one.name: _largest(one)})
+        self._tried.add((_place(one), _largest(one)))
 
 
 def _together(scopes: Sequence[Sequence[Any]]) -> Values:
@@ -215,16 +260,33 @@ def _each(hp: Any) -> Sequence[Any]:
     return list(dimension.values) if few else ()
 
 
-def _in_range(hp: Any, given: Mapping[str, Any]) -> Values:
-    """For what has a default outside of its range, and no value given, the end of the range that is nearest."""
+def _legal(hp: Any, known: Set[str]) -> Values:
+    """What takes the place of values that no configuration has: the nearest end of a range, or the default of a choice.
+
+    Args:
+        hp: What a call has asked for.
+        known: Names of those that stay as they are.
+    """
     found: Values = {}
     for one in hp.space:
-        dimension = from_keras_tuner(one).dimension
-        if one.name in given or not isinstance(dimension, Range) or not hp.is_active(one):
+        if one.name in known or type(one).__name__ == "Fixed" or not hp.is_active(one):
             continue
-        if one.default > dimension.max or one.default < dimension.min:
-            found[one.name] = dimension.min if one.default < dimension.min else _largest(one)
+        dimension, value = from_keras_tuner(one).dimension, hp.values[one.name]
+        if isinstance(dimension, Choice):
+            found |= {} if value in dimension.choices else {one.name: one.default}
+        elif not isinstance(value, int | float) or value < dimension.min:
+            found[one.name] = dimension.min
+        elif value > dimension.max:
+            found[one.name] = _largest(one)
     return found
+
+
+def _place(one: Any) -> _Place:
+    return one.name, _key(one.conditions)
+
+
+def _holds(conditions: Iterable[Any], values: Mapping[str, Any]) -> bool:
+    return all(condition.is_active(values) for condition in conditions)
 
 
 def _largest(hp: Any) -> Any:
