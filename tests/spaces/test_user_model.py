@@ -251,6 +251,16 @@ def test_loops_of_each_branch_ask_for_all() -> None:
     assert calls < 10
 
 
+def in_two_ways(hp: Any) -> None:
+    kind = hp.Choice("kind", ["a", "b"])
+    for index in range(hp.Int("layers", 1, 3) if kind == "a" else hp.Int("layers", 5, 9)):
+        hp.Int(f"{kind}_{index}", 1, 90)
+
+
+def test_of_two_ranges_of_one_name_the_first_holds() -> None:
+    assert {*asked(in_two_ways)[0]} == {"kind", "layers", *(f"{kind}_{i}" for kind in "ab" for i in range(3))}
+
+
 def of_one_name(hp: Any) -> None:
     kind = hp.Choice("kind", ["a", "b"])
     for name, low, high, words in (("a", 1, 3, ["relu", "gelu"]), ("b", 5, 8, ["elu", "swish", "tanh"])):

@@ -113,6 +113,7 @@ class _Exploration:
         # The values of the first call that asked for it, by name and scope: with them it is asked for again.
         self._contexts: dict[_Place, Values] = {}
         self._tried: set[tuple[_Place, Any]] = set()
+        self._first: dict[_Place, Any] = {}
         self._entered: list[Any] = []
         self._waiting: list[tuple[Any, Values]] = []
         self._enlarged = 0
@@ -152,7 +153,7 @@ class _Exploration:
             model = self._build(hp)
         except CodeError as raised:
             error = raised
-        if self._calls < _MAX_CALLS and (legal := _legal(hp, replaced)):
+        if self._calls < _MAX_CALLS and (legal := self._legal(hp, replaced)):
             # A default, or what the same name has in another scope: what it leads to nobody asks for.
             self.call({**values, **legal}, {*replaced, *legal})
             return
@@ -166,8 +167,29 @@ class _Exploration:
         self.compiled = self.compiled and bool(model.compiled)
         self.works = True
 
+    def _legal(self, hp: Any, replaced: Set[str]) -> Values:
+        """What takes the place of values that no configuration has: the nearest end of a range, or a choice's default.
+
+        Of what a function asks for in two ways under one name the first way holds, as in Keras Tuner.
+        """
+        found: Values = {}
+        for asked in hp.space:
+            one = self._first.get(_place(asked), asked)
+            if one.name in replaced or type(one).__name__ == "Fixed" or not hp.is_active(asked):
+                continue
+            dimension, value = from_keras_tuner(one).dimension, hp.values[one.name]
+            if isinstance(dimension, Choice):
+                found |= {} if value in dimension.choices else {one.name: one.default}
+            elif not isinstance(value, int | float) or value < dimension.min:
+                found[one.name] = dimension.min
+            elif value > dimension.max:
+                found[one.name] = _largest(one)
+        return found
+
     def _learn(self, hp: Any, *, works: bool) -> None:
         self.space.merge(hp, overwrite=False)
+        for one in hp.space:
+            self._first.setdefault(_place(one), one)
         context = {one.name: hp.values[one.name] for one in hp.space if hp.is_active(one)}
         for place, name in ((_place(one), one.name) for one in hp.space if hp.is_active(one)):
             self._contexts.setdefault(place, context)
@@ -258,27 +280,6 @@ def _each(hp: Any) -> Sequence[Any]:
         return ()
     few = isinstance(dimension, Choice) or number_of(dimension.values) <= _FEW
     return list(dimension.values) if few else ()
-
-
-def _legal(hp: Any, known: Set[str]) -> Values:
-    """What takes the place of values that no configuration has: the nearest end of a range, or the default of a choice.
-
-    Args:
-        hp: What a call has asked for.
-        known: Names of those that stay as they are.
-    """
-    found: Values = {}
-    for one in hp.space:
-        if one.name in known or type(one).__name__ == "Fixed" or not hp.is_active(one):
-            continue
-        dimension, value = from_keras_tuner(one).dimension, hp.values[one.name]
-        if isinstance(dimension, Choice):
-            found |= {} if value in dimension.choices else {one.name: one.default}
-        elif not isinstance(value, int | float) or value < dimension.min:
-            found[one.name] = dimension.min
-        elif value > dimension.max:
-            found[one.name] = _largest(one)
-    return found
 
 
 def _place(one: Any) -> _Place:
