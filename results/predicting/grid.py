@@ -13,6 +13,7 @@ from results.fonts import any_script
 from results.predicting.inputs import Array
 from results.predicting.predictions import Prediction
 from results.text import numbers, visible
+from spaces.basics.printable import cut
 
 MOST = 100
 """Pictures on one page; more would be too small to see."""
@@ -73,8 +74,7 @@ def _title(prediction: Prediction) -> str:
     if prediction.label is None:
         return numbers(prediction.values)
     label = "none" if prediction.labels == () else visible(prediction.label)
-    label = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
-    return f"{label}\n{prediction.confidence or 0:.1%}"
+    return f"{cut(label, _LONGEST)}\n{prediction.confidence or 0:.1%}"
 
 
 def _pixels(row: Array, white: float | None) -> Array:

@@ -18,6 +18,7 @@ from results.text import plural
 from results.tracking.tracked import Tracked, not_kept, tracked, without_password
 from search.files import layout
 from search.files.rundir import open_run, require_inside
+from spaces.basics.printable import cut
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -206,7 +207,7 @@ def _complete(client: MlflowClient, run_id: str, one: Tracked, there: MlflowRun 
 
     metrics = [Metric(p.metric, p.value, _milliseconds(p.at), p.step) for p in one.curves]
     metrics += [Metric(name, value, _milliseconds(one.ended), 0) for name, value in one.scores.items()]
-    parameters = [Param(name, _cut(value, MAX_PARAM_VAL_LENGTH)) for name, value in one.parameters.items()]
+    parameters = [Param(name, cut(value, MAX_PARAM_VAL_LENGTH)) for name, value in one.parameters.items()]
     if there is not None:
         metrics = _missing(client, there, metrics, one.scores)
         parameters = [parameter for parameter in parameters if parameter.key not in there.data.params]
@@ -219,7 +220,7 @@ def _complete(client: MlflowClient, run_id: str, one: Tracked, there: MlflowRun 
             metrics=metrics[i * _METRICS_PER_CALL : (i + 1) * _METRICS_PER_CALL],
             params=parameters[i * _PARAMETERS_PER_CALL : (i + 1) * _PARAMETERS_PER_CALL],
             # The digest with the last values: if they do not arrive, the next time looks again.
-            tags=[RunTag(k, _cut(v, MAX_TAG_VAL_LENGTH)) for k, v in tags.items()] if i == calls - 1 else [],
+            tags=[RunTag(k, cut(v, MAX_TAG_VAL_LENGTH)) for k, v in tags.items()] if i == calls - 1 else [],
         )
     if one.status == "RUNNING":
         client.update_run(run_id, status=one.status)
@@ -294,10 +295,6 @@ def _soon_tired() -> Iterator[None]:
 
 def _calls(items: int, at_once: int) -> int:
     return -(-items // at_once)
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _milliseconds(seconds: float) -> int:

@@ -18,6 +18,7 @@ from search.loop.observer import Earlier, Observer
 from search.record.marks import OWN
 from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind
 from spaces.basics.figures import duration, plural, score
+from spaces.basics.printable import cut
 
 _LAST_LINES = 6
 # A cluster may train a thousand at a time: more of them than a screen has lines, and dear to draw.
@@ -321,5 +322,4 @@ def finished_line(trial: Trial, outcome: Outcome, objective: str) -> str:
 def _value_text(trial: Trial) -> str:
     parts = (f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in trial.values.items())
     # Drawn several times a second: of a thousand values only those are written that may be seen.
-    text = " ".join(islice(parts, _VALUES_SHOWN))
-    return text if len(text) <= _VALUES_SHOWN else text[: _VALUES_SHOWN - 1] + "…"
+    return cut(" ".join(islice(parts, _VALUES_SHOWN)), _VALUES_SHOWN)

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spaces.basics.printable import printable
+from spaces.basics.printable import cut, printable
 
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """No space, over the quota, file too large, an error of the device: nothing that the user has asked for wrongly."""
@@ -90,7 +90,7 @@ class CodeError(ValueError):
 
 
 def _short(text: str, longest: int) -> str:
-    return printable(text if len(text) <= longest else text[: longest - 1] + "…")
+    return printable(cut(text, longest))
 
 
 def problem(path: Sequence[str | int], message: str) -> Problem:

@@ -22,6 +22,16 @@ def writable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def cut(text: str, longest: int) -> str:
+    """The text; where it has more than `longest` characters, an ellipsis stands for its end."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def some_of(words: Sequence[str], most: int) -> str:
+    """`a, b`, or `a, b, …` where there are more than `most`."""
+    return ", ".join([*words[:most], "…"] if len(words) > most else words)
+
+
 def first_of(texts: Sequence[str], most: int) -> str:
     """The first `most` texts, and how many more there are, in one line."""
     more = len(texts) - most

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from pydantic_core import PydanticCustomError
 
 from spaces.basics.naming import unfit
+from spaces.basics.printable import some_of
 
 MAX_DIGITS = 18
 """Digits of a whole number: stores and arrays keep no longer ones, and Python does not even print the longest."""
@@ -109,7 +110,7 @@ def shown(value: Any) -> str:
 def listed(words: Iterable[Any]) -> str:
     """`adam, sgd`: allowed values in a message, of very many the first."""
     named = [shown(word) if isinstance(word, bool) else str(word) for word in islice(words, _MOST_LISTED + 1)]
-    return ", ".join(named if len(named) <= _MOST_LISTED else [*named[:_MOST_LISTED], "…"])
+    return some_of(named, _MOST_LISTED)
 
 
 def suggestion(word: Any, known: Sequence[str]) -> str:

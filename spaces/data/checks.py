@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spaces.basics.errors import DataError
-from spaces.basics.printable import printable
+from spaces.basics.printable import printable, some_of
 from spaces.data.readers.source import Part, RawData
 from spaces.data.stored.rows import StoredRows, blocks
 from spaces.data.types import AnyRows, Array
@@ -145,5 +145,4 @@ def check_classes(y: Array, class_names: Sequence[str], where: str) -> None:
     counts = y.sum(axis=0) if y.ndim == 2 else np.bincount(y, minlength=len(class_names))
     missing = [name for name, count in zip(class_names, counts, strict=True) if count == 0]
     if missing:
-        named = ", ".join(repr(name) for name in missing[:5]) + (", …" if len(missing) > 5 else "")
-        raise DataError(f"{where}: no training row of class {named}")
+        raise DataError(f"{where}: no training row of class {some_of(list(map(repr, missing)), 5)}")

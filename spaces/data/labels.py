@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spaces.basics.errors import DataError
-from spaces.basics.printable import printable
+from spaces.basics.printable import printable, some_of
 from spaces.data.readers.source import Part, RawData
 from spaces.data.types import Array, Labels, Task
 
@@ -244,5 +244,4 @@ def _text(value: np.generic) -> str:
 
 
 def _shown(row: Array) -> str:
-    values = ", ".join(f"{value:g}" for value in row[:10])
-    return f"({values}{', …' if len(row) > 10 else ''})"
+    return f"({some_of([f'{value:g}' for value in row[:11]], 10)})"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from spaces.basics.figures import amount
+from spaces.basics.printable import some_of
 from spaces.data.parts import PartName
 from spaces.data.tables import dates
 from spaces.data.tables.columns import Column, Table
@@ -151,12 +152,12 @@ def _how(column: Column, encoding: ColumnEncoding, scaled: bool) -> str:
     if kind == "category":
         parts = [
             f"{count} of {len(column.values)} values" if encoding.other else f"{count} values",
-            _some(encoding.values),
+            some_of(encoding.values, _SHOWN),
         ]
         parts.append("rare and unknown ones together" if encoding.other else "unknown ones: none of them")
         return "; ".join([*parts, *(["missing: a value of its own"] if encoding.missing else [])])
     if kind == "text":
-        return f"{count} words, each 1 where it occurs; {_some(encoding.values)}" if count else "no words"
+        return f"{count} words, each 1 where it occurs; {some_of(encoding.values, _SHOWN)}" if count else "no words"
     if kind == "date":
         parts = [", ".join(name.rpartition(": ")[2] for name in encoding.inputs[: 5 + encoding.times]), absent]
     else:
@@ -186,10 +187,9 @@ def _target(info: DataInfo, train: Split, index: int, table_targets: Sequence[st
         return f"a label, in {int(train.y[:, index].sum())} of {len(train)} training rows"
     if info.class_names:
         counts = _counts(train.y, len(info.class_names))
-        shown = [f"{name} {count}" for name, count in zip(info.class_names, counts, strict=True)][:_MOST_CLASSES]
-        more = ", …" if len(counts) > _MOST_CLASSES else ""
+        named = [f"{name} {count}" for name, count in zip(info.class_names, counts, strict=True)]
         what = "labels" if info.labels == "multi-label" else "classes"
-        return f"{len(counts)} {what}: {', '.join(shown)}{more}"
+        return f"{len(counts)} {what}: {some_of(named, _MOST_CLASSES)}"
     y = train.y.reshape(len(train), -1)[:, index].astype(np.float64)
     scale = "as it is" if info.target is None else f"on a {info.target.scale} scale"
     low, high, mean, deviation = map(amount, (y.min(), y.max(), y.mean(), y.std()))
@@ -241,7 +241,3 @@ def _errors(split: Split, answer: Any) -> dict[str, float]:
 
 def _numbers(y: Array) -> Array:
     return np.asarray(y.argmax(axis=1) if y.ndim == 2 else y)
-
-
-def _some(values: Sequence[str]) -> str:
-    return ", ".join(values[:_SHOWN]) + (", …" if len(values) > _SHOWN else "")

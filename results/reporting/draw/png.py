@@ -12,6 +12,7 @@ from results.reporting.chart import Axis, Bars, Cells, Dots, Line, Panel, Parall
 from results.reporting.document import Pictures
 from results.reporting.theme import LIGHT, SYMBOLS
 from results.reporting.words import compact, shortened
+from spaces.basics.printable import cut
 
 _DPI = 130
 _WIDTH = 8.6
@@ -216,5 +217,4 @@ def _legend(figure: Any, axes: Sequence[Any]) -> None:
         handles, labels = axis.get_legend_handles_labels()
         found |= dict(zip(labels, handles, strict=True))
     if len(found) > 1:
-        short = [name if len(name) <= 40 else name[:39] + "…" for name in found]
-        figure.legend(list(found.values()), short, loc="outside upper left", ncols=3)
+        figure.legend(list(found.values()), [cut(name, 40) for name in found], loc="outside upper left", ncols=3)

@@ -19,7 +19,7 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.files import missing, unreadable, walked
-from spaces.basics.printable import first_of, printable
+from spaces.basics.printable import first_of, printable, some_of
 from spaces.data.parts import PartName, folder_part, folder_parts
 from spaces.data.readers.images import EXTENSIONS, UNREADABLE, Header, decode_all, read_header
 from spaces.data.readers.source import Part, RawData
@@ -171,8 +171,7 @@ def _require_classes(listing: Listing) -> None:
 
 
 def _listed(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    return ", ".join(ordered[:_NAMED]) + (", …" if len(ordered) > _NAMED else "")
+    return some_of(sorted(names), _NAMED)
 
 
 def _innermost(folder: Path, part: PartName | None = None) -> Path:

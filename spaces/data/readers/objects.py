@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spaces.basics.errors import DataError
-from spaces.basics.printable import printable
+from spaces.basics.printable import printable, some_of
 from spaces.data.parts import WORDS, PartName, arrays
 from spaces.data.readers.datasets import datasets
 from spaces.data.types import Array
@@ -154,7 +154,7 @@ def as_array(value: Any, name: str, where: str) -> Array:
     if is_frame(value):
         words = [str(column) for column, kind in value.dtypes.items() if kind.kind not in "biuf"]
         if words:
-            named = ", ".join(repr(printable(column)) for column in words[:5]) + (", …" if len(words) > 5 else "")
+            named = some_of([repr(printable(column)) for column in words], 5)
             raise DataError(
                 f"{where}: {name} has columns that hold no numbers ({named}); a table with words, dates or gaps is "
                 "read and encoded from a file: frame.to_csv('rows.csv', index=False), and data: {csv: rows.csv}"

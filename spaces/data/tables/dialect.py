@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spaces.basics.errors import DataError
-from spaces.basics.printable import printable
+from spaces.basics.printable import printable, some_of
 from spaces.data.readers.memory import check_size
 from spaces.data.tables.columns import Written
 from spaces.data.tables.numbers import parse
@@ -103,8 +103,8 @@ def find_dialect(
     header = None if bare else tuple(map(_name, first_row))
     if header is not None and not _holds(rows, wanted) and _is_like_the_others(rows):
         guesses.append(
-            f"the first line ({', '.join(header[:3])}{', …' if len(header) > 3 else ''}) is taken for names, though it "
-            "looks like the others; if it is none, write names above it"
+            f"the first line ({some_of(header, 3)}) is taken for names, though it looks like the others; if it is "
+            "none, write names above it"
         )
     width = max((len(row) for row in rows[:2]), default=0)
     return Dialect(encoding, found, header, width, skipped, tuple(guesses))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spaces.basics.errors import DataError
-from spaces.basics.printable import printable
+from spaces.basics.printable import printable, some_of
 from spaces.data.tables import dates, numbers
 from spaces.data.tables.cells import Cells
 from spaces.data.tables.columns import Array, Column, Kind
@@ -353,5 +353,4 @@ def _missing(values: Array, counts: Array) -> int:
 
 
 def _some(words: list[str]) -> str:
-    shown = ", ".join(repr(printable(word)[:40]) for word in words[:5])
-    return f"{shown}{', …' if len(words) > 5 else ''}"
+    return some_of([repr(printable(word)[:40]) for word in words[:6]], 5)

@@ -15,7 +15,7 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
-from spaces.basics.printable import printable
+from spaces.basics.printable import printable, some_of
 from spaces.data.readers.source import Part, RawData
 from spaces.data.stored.rows import StoredRows
 from spaces.data.stored.store import RowStore
@@ -374,7 +374,4 @@ def _require_all(empty: Array, where: str, cells: Cells) -> None:
 
 def _suggestion(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    shown = ", ".join(known[:20])
-    return f"; its columns are {shown}{', …' if len(known) > 20 else ''}"
+    return f"; did you mean {near[0]!r}?" if near else f"; its columns are {some_of(known, 20)}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spaces.basics.errors import CodeError, Problem, SpaceError, problem
+from spaces.basics.printable import some_of
 from spaces.basics.section import unknown
 from spaces.families.functions.exploring import Explored, explore, regression_loss
 from spaces.families.python import PythonModel
@@ -67,7 +68,7 @@ def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
             raise CodeError(message) from error
     loss_for_numbers = regression_loss(model) if model.compiled else None
     if loss_for_numbers is not None and info.labels == "integer" and info.label_values not in ((), (0, 1)):
-        labels = ", ".join(map(str, info.label_values[:5])) + (", …" if len(info.label_values) > 5 else "")
+        labels = some_of(list(map(str, info.label_values)), 5)
         raise CodeError(
             f"{where}: training.loss: the function compiles with {loss_for_numbers}, and the labels {labels} would be "
             f"taken for classes: set training.loss: {loss_for_numbers}"
