@@ -625,6 +625,7 @@ def _errors(verbose: bool, quiet: bool, space: str | None = None, set_: Sequence
     from search.errors import NightEnded
     from spaces import CodeError, DataError, SpaceError
     from spaces.basics.errors import RowsNotWritten
+    from spaces.basics.figures import plural
 
     told: set[str] = set()
 
@@ -646,7 +647,7 @@ def _errors(verbose: bool, quiet: bool, space: str | None = None, set_: Sequence
                 yield
             finally:
                 if (more := len(told) - _MOST_WARNINGS) > 0:
-                    _say(f"… and {more:,} more warning{'s' if more > 1 else ''}", quiet)
+                    _say(f"… and {plural(more, 'more warning')}", quiet)
     except SpaceError as error:
         from spaces import placed
 

@@ -188,11 +188,11 @@ class PlainLines(TallyView):
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tally.begin(name, expected_trials)
-        trials = "trial" if expected_trials == 1 else "trials"
-        known = expected_trials is not None and expected_trials >= self._tally.done
-        expected = f", {expected_trials} {trials} expected" if known else ""
-        done = f", {self._tally.done} done before" if self._tally.done else ""
-        self._heading = f"{name}{expected}{done}"
+        self._heading = name
+        if expected_trials is not None and expected_trials >= self._tally.done:
+            self._heading += f", {plural(expected_trials, 'trial')} expected"
+        if self._tally.done:
+            self._heading += f", {self._tally.done} done before"
         if name not in _MAY_BE_EMPTY:
             self._begin()
 

@@ -129,13 +129,12 @@ def _planned(found: Rehearsal) -> str:
 
 
 def _length(found: Rehearsal, budget: float | None) -> str:
-    workers = f"{found.workers} worker{'s' if found.workers > 1 else ''}"
     if found.cluster is not None and not found.cluster["workers"]:
         text = "nothing trains as long as there is no room"
     elif found.seconds is None:
         text = "until time is up"
     else:
-        text = f"about {duration(found.seconds)} with {workers}, less with early stopping"
+        text = f"about {duration(found.seconds)} with {plural(found.workers, 'worker')}, less with early stopping"
     if budget is not None:
         text += f"; the budget is {duration(budget)}"
     return text

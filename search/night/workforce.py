@@ -13,6 +13,7 @@ from search.night.signals import ends_after
 from search.phases.schedule import planned
 from search.training import threads
 from spaces import Dataset, SearchSpec, Settings
+from spaces.basics.figures import plural
 
 # Loading TensorFlow in workers costs some seconds of all cores. Dense networks read some 40 million values a second on
 # a core, small convolutional ones 5 million: searches below this take from some seconds to a minute in one process.
@@ -33,9 +34,9 @@ class Workforce:
     def __str__(self) -> str:
         if not self.workers:
             return "this process"
-        processes = f"{self.workers} worker process{'es' if self.workers > 1 else ''}"
+        processes = plural(self.workers, "worker process", "worker processes")
         each = " each" if self.workers > 1 else ""
-        return f"{processes} with {self.threads} thread{'s' if self.threads > 1 else ''}{each}"
+        return f"{processes} with {plural(self.threads, 'thread')}{each}"
 
 
 def candidates(cores: int, most_workers: int) -> list[Workforce]:

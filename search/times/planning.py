@@ -20,6 +20,7 @@ from search.times.estimates import (
     training_seconds,
     whole_length,
 )
+from spaces.basics.figures import plural
 
 # Before anything is measured, so much of the whole budget is kept for what comes after the search; less where the
 # first training prepares all others, which have no model without it.
@@ -85,8 +86,7 @@ class FinalPlan:
     def __str__(self) -> str:
         if self.seeds:
             baselines = "" if self.baselines else ", without the baselines"
-            candidates = f"{self.candidates} candidate{'s' if self.candidates > 1 else ''}"
-            return f"{candidates} with {self.seeds} seed{'s' if self.seeds > 1 else ''}{baselines}"
+            return f"{plural(self.candidates, 'candidate')} with {plural(self.seeds, 'seed')}{baselines}"
         return "the best of the search, trained once more" if self.train_winner else "the best of the search as it is"
 
 

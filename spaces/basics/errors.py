@@ -6,6 +6,7 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spaces.basics.figures import plural
 from spaces.basics.printable import cut, printable
 
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -67,7 +68,7 @@ class SpaceError(ValueError):
         self.problems = tuple(problems)
         lines = [str(problem) for problem in self.problems[:_MOST_SHOWN]]
         if (more := len(self.problems) - _MOST_SHOWN) > 0:
-            lines.append(f"… and {more} more mistake{'s' if more > 1 else ''}")
+            lines.append(f"… and {plural(more, 'more mistake')}")
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[type[SpaceError], tuple[tuple[Problem, ...]]]:
