@@ -5,8 +5,9 @@ Importing this package imports neither pandas nor matplotlib nor TensorFlow; eac
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from spaces.basics.later import later
 
 if TYPE_CHECKING:
     from results.errors import ResultError
@@ -25,33 +26,6 @@ if TYPE_CHECKING:
     from results.verdicts.next_night import next_space
     from results.watching.ledger import Account, Entry, time_spent
     from results.watching.progress import status
-
-_HOME = {
-    "Account": "watching.ledger",
-    "Advice": "verdicts.advice",
-    "Entry": "watching.ledger",
-    "ExportResult": "exporting",
-    "ExportedFile": "exporting",
-    "Logged": "tracking.mlflow_log",
-    "Prediction": "predicting",
-    "ResultError": "errors",
-    "Table": "ranked.tables",
-    "advise": "verdicts.advice",
-    "best_model": "models",
-    "compare": "verdicts.comparison",
-    "compare_report": "reporting",
-    "epochs": "ranked.curves",
-    "export": "exporting",
-    "export_study": "tracking.studies",
-    "log_mlflow": "tracking.mlflow_log",
-    "next_space": "verdicts.next_night",
-    "predict": "predicting",
-    "report": "reporting",
-    "rows": "ranked.ranking",
-    "status": "watching.progress",
-    "table": "ranked.frame",
-    "time_spent": "watching.ledger",
-}
 
 __all__ = [
     "Account",
@@ -80,10 +54,21 @@ __all__ = [
     "time_spent",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'results' has no attribute {name!r}")
-    value = getattr(import_module(f"results.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = later(__name__, {
+    "errors": ("ResultError",),
+    "exporting": ("ExportResult", "ExportedFile", "export"),
+    "models": ("best_model",),
+    "predicting": ("Prediction", "predict"),
+    "ranked.curves": ("epochs",),
+    "ranked.frame": ("table",),
+    "ranked.ranking": ("rows",),
+    "ranked.tables": ("Table",),
+    "reporting": ("compare_report", "report"),
+    "tracking.mlflow_log": ("Logged", "log_mlflow"),
+    "tracking.studies": ("export_study",),
+    "verdicts.advice": ("Advice", "advise"),
+    "verdicts.comparison": ("compare",),
+    "verdicts.next_night": ("next_space",),
+    "watching.ledger": ("Account", "Entry", "time_spent"),
+    "watching.progress": ("status",),
+})  # fmt: skip

@@ -5,11 +5,12 @@ Importing the package imports neither TensorFlow nor Keras Tuner.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from search.errors import CheckpointError, ClusterLost, DamageWarning, DiskError, NotReported, RunError, SearchFailed
 from search.files.rundir import Run, open_run
 from search.oracles import oracle
+from spaces.basics.later import later
 
 if TYPE_CHECKING:
     from search.api import resume, run
@@ -33,19 +34,9 @@ __all__ = [
     "run",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # The loop pulls in much that reading commands do without.
-    if name in ("run", "resume"):
-        from search import api
-
-        return getattr(api, name)
-    if name == "Budget":
-        from search.budget import Budget
-
-        return Budget
-    if name == "Rehearsal":
-        from search.night.rehearsal import Rehearsal
-
-        return Rehearsal
-    raise AttributeError(f"module 'search' has no attribute {name!r}")
+# The loop pulls in much that reading commands do without.
+__getattr__ = later(__name__, {
+    "api": ("resume", "run"),
+    "budget": ("Budget",),
+    "night.rehearsal": ("Rehearsal",),
+})  # fmt: skip

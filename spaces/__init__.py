@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from spaces.basics.later import later
 
 if TYPE_CHECKING:
     from spaces.basics.errors import CodeError, DataError, Problem, SpaceError
@@ -18,27 +20,6 @@ if TYPE_CHECKING:
     from spaces.specs.schema import json_schema
     from spaces.specs.spec import Objective, SearchSpec
     from spaces.specs.tuning import hypermodel, hyperparameters
-
-# Imported when it is first asked for: reading a run takes next to nothing of it, and some needs NumPy or TensorFlow.
-_LATER = {
-    name: f"spaces.{module}"
-    for module, found in {
-        "sections.baseline": ("Baseline",),
-        "specs.configurations": ("configure", "configure_baseline", "extremes", "sample", "size"),
-        "data": ("DataInfo", "Dataset", "Split", "load_data"),
-        "basics.errors": ("CodeError", "DataError", "Problem", "SpaceError"),
-        "reading.library": ("imports", "library_file", "load", "names", "placed"),
-        "models.model": ("build_model",),
-        "models.outputs": ("as_probabilities",),
-        "models.parameters": ("count_parameters",),
-        "specs.plain": ("dump",),
-        "specs.schema": ("json_schema",),
-        "models.settings": ("EarlyStopping", "Settings", "Target", "TrainingSettings"),
-        "specs.spec": ("Objective", "SearchSpec"),
-        "specs.tuning": ("hypermodel", "hyperparameters"),
-    }.items()
-    for name in found
-}
 
 __all__ = [
     "Baseline",
@@ -75,12 +56,19 @@ __all__ = [
     "size",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'spaces' has no attribute '{name}'")
-    import importlib
-
-    found = getattr(importlib.import_module(_LATER[name]), name)
-    globals()[name] = found
-    return found
+# Reading a run takes next to nothing of it, and some needs NumPy or TensorFlow.
+__getattr__ = later(__name__, {
+    "sections.baseline": ("Baseline",),
+    "specs.configurations": ("configure", "configure_baseline", "extremes", "sample", "size"),
+    "data": ("DataInfo", "Dataset", "Split", "load_data"),
+    "basics.errors": ("CodeError", "DataError", "Problem", "SpaceError"),
+    "reading.library": ("imports", "library_file", "load", "names", "placed"),
+    "models.model": ("build_model",),
+    "models.outputs": ("as_probabilities",),
+    "models.parameters": ("count_parameters",),
+    "specs.plain": ("dump",),
+    "specs.schema": ("json_schema",),
+    "models.settings": ("EarlyStopping", "Settings", "Target", "TrainingSettings"),
+    "specs.spec": ("Objective", "SearchSpec"),
+    "specs.tuning": ("hypermodel", "hyperparameters"),
+})  # fmt: skip

@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from spaces.basics.later import later
 
 if TYPE_CHECKING:
     from results.exporting.exported import ExportedFile, ExportResult, export
 
 __all__ = ["ExportResult", "ExportedFile", "export"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'results.exporting' has no attribute {name!r}")
-    from results.exporting import exported
-
-    return getattr(exported, name)
+__getattr__ = later(__name__, {"exported": ("ExportResult", "ExportedFile", "export")})

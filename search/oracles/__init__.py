@@ -7,6 +7,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from spaces.basics.errors import CodeError
+from spaces.basics.later import later
 from spaces.sections.algorithms import ALGORITHMS, PlannedTrials
 
 if TYPE_CHECKING:
@@ -85,12 +86,7 @@ def oracle(
     return made
 
 
-def __getattr__(name: str) -> Any:
-    if name == "BaseOracle":
-        from ._base import BaseOracle
-
-        return BaseOracle
-    raise AttributeError(f"module 'search.oracles' has no attribute {name!r}")
+__getattr__ = later(__name__, {"_base": ("BaseOracle",)})
 
 
 def _whole(argument: str, value: Any, *, least: int) -> int:
