@@ -119,8 +119,8 @@ def spread(values: Sequence[float]) -> float | None:
     return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """Student's t interval of the mean of few values, such as scores over seeds; None for fewer than two.
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """Student's 95 % t interval of the mean of few values, such as scores over seeds; None for fewer than two.
 
     The values are taken as independent and near normal. Equal values, such as two scores on a few hundred rows, say
     nothing about how far they would spread: they have no interval either.
@@ -128,7 +128,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     deviation = spread(values)
     if not deviation:
         return None
-    half = t_quantile((1 + confidence) / 2, len(values) - 1) * deviation / math.sqrt(len(values))
+    half = t_quantile(0.975, len(values) - 1) * deviation / math.sqrt(len(values))
     return Interval(mean(values) - half, mean(values) + half)
 
 

@@ -261,7 +261,7 @@ class ClusterExecutor:
             self._answered(number, actor, actor.task, said)
 
     def _greet(self, number: int, actor: _Actor, said: Mapping[str, Any]) -> None:
-        reason = self._hosts.unfit(actor.host.node, said["versions"])
+        reason = self._hosts.unfit(said["versions"])
         if reason is not None:
             self._hosts.refuse(actor.host, "version", reason)
             self._bury(number, Lost(reason, with_node=True))

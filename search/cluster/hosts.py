@@ -121,7 +121,7 @@ class Hosts:
         )
         return ", or ".join(dict.fromkeys(map(str, own))) or str(self._needs)
 
-    def unfit(self, node: Node, versions: Mapping[str, str | None]) -> str | None:
+    def unfit(self, versions: Mapping[str, str | None]) -> str | None:
         """Why a node with these versions may not train, or None."""
         ours = self._versions
         package = "keras-nightshift"

@@ -196,7 +196,7 @@ def ask(
                 continue
             host = asked[number]
             if kind == "hello":
-                reason = hosts.unfit(host.node, said["versions"])
+                reason = hosts.unfit(said["versions"])
                 if reason is not None:
                     hosts.refuse(host, "version", reason)
                 elif hosts.shares(None)[host]:

@@ -139,7 +139,7 @@ class CnnModel(ModelSection):
             return self
         unpooled = self.pooling is not None and self.pooling.values == ("none",)
         strided = self.downsampling is not None and self.downsampling.values == ("stride",)
-        message = _without_a_place(positions, most(self.dense_layers, 0), pooled=not (unpooled or strided))
+        message = _without_a_place(positions, most(self.dense_layers), pooled=not (unpooled or strided))
         if message is not None:
             raise refuse(message, "dropout")
         return self

@@ -76,7 +76,7 @@ class Conv1dModel(ModelSection):
 
     @model_validator(mode="after")
     def _dense_layers_have_a_width(self) -> Self:
-        if self.dense_units is not None and most(self.dense_layers, 0) == 0:
+        if self.dense_units is not None and most(self.dense_layers) == 0:
             raise refuse("has no effect without dense_layers", "dense_units")
         return self
 

@@ -119,15 +119,13 @@ def above(name: str, least: int) -> Need:
     return Need(name, partial(lt, least), f"{name} above {least}")
 
 
-def most(count: Dimension | None, default: int) -> int:
-    """The largest value of a whole-number dimension."""
+def most(count: Dimension | None) -> int:
+    """The largest value of a whole-number dimension; 0 where the space file says nothing."""
     values = None if count is None else count.values
-    return default if not values else int(max(values))
+    return int(max(values)) if values else 0
 
 
-def stack(
-    name: str, per_layer: PerLayer | None, kind: Kind, parent: str, count: Dimension | None, default: int = 0
-) -> list[Setting]:
+def stack(name: str, per_layer: PerLayer | None, kind: Kind, parent: str, count: Dimension | None) -> list[Setting]:
     """Settings of the layers of a stack.
 
     Args:
@@ -135,15 +133,14 @@ def stack(
         per_layer: what the file says under that key.
         kind: the values it takes.
         parent: setting that counts the layers.
-        count: dimension of that setting, and
-        default: its value where the file says nothing.
+        count: dimension of that setting.
 
     Returns:
         One setting `name` for all layers, or `name_0`, `name_1`, ..., each in need of enough layers.
     """
     path = ("model", name)
     dimension = None if per_layer is None else per_layer.dimension
-    depth = most(count, default)
+    depth = most(count)
     if depth == 0 or (per_layer is not None and per_layer.shared):
         return [Setting(name, path, kind, dimension, None, (above(parent, 0),))]
     return [Setting(f"{name}_{index}", path, kind, dimension, None, (above(parent, index),)) for index in range(depth)]
