@@ -88,7 +88,7 @@ def main() -> None:
         run = (options.folder or Path(temporary)) / "run"
         found = _night(run, _space(options.algorithm, options.trials), max(1, min(1000, options.trials // 2)))
         found |= {"resume, s": _restored(run)}
-        found |= {f"{name}, s": _seconds(run, command) for name, command in _COMMANDS.items()}
+        found |= {f"{name}, s": processor_seconds(run, command) for name, command in _COMMANDS.items()}
         found |= {"ten million additions, s": _additions()}
     width = max(map(len, found))
     for name, value in found.items():
@@ -98,8 +98,14 @@ def main() -> None:
 
 
 def _space(algorithm: str, trials: int) -> spaces.SearchSpec:
-    return spaces.load({
-        "name": "long-night",
+    linear = {"name": "linear", "values": {"layers": 0, "optimizer": "adam", "learning_rate": 0.001}}
+    return spaces.load({**space("long-night", algorithm, trials), "baselines": [linear]})
+
+
+def space(name: str, algorithm: str, trials: int) -> dict[str, Any]:
+    """The space that is searched, as plain data."""
+    return {
+        "name": name,
         "data": {"source": "digits", "validation": 0.2, "test": 0.2},
         "model": {
             "family": "mlp",
@@ -114,8 +120,7 @@ def _space(algorithm: str, trials: int) -> spaces.SearchSpec:
             "epochs": {"min": 1, "max": 27} if ALGORITHMS[algorithm].multi_fidelity else 1,
         },
         "search": {"algorithm": algorithm, "seed": 3, "max_trials": trials},
-        "baselines": [{"name": "linear", "values": {"layers": 0, "optimizer": "adam", "learning_rate": 0.001}}],
-    })  # fmt: skip
+    }
 
 
 def _night(run: Path, spec: spaces.SearchSpec, every: int) -> dict[str, Any]:
@@ -159,7 +164,8 @@ def _restored(run: Path) -> float:
     return time.process_time() - began
 
 
-def _seconds(run: Path, command: tuple[str, ...]) -> float:
+def processor_seconds(run: Path, command: tuple[str, ...]) -> float:
+    """What a command that reads the run takes, in a process of its own."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, str(ROOT / "run_search.py"), command[0], str(run), *command[1:]],

@@ -18,9 +18,7 @@ import heapq
 import importlib
 import inspect
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +29,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from long_night import processor_seconds, space
 
 import spaces
 from search.clock import SystemClock
@@ -50,10 +50,7 @@ from search.record import environment
 from search.record.beginning import first_facts
 from search.record.trial import Checkpoint, Epoch, Outcome, Stop, Trial, TrialJob
 from search.training import threads
-from spaces.sections.algorithms import ALGORITHMS
 from tests.search.simulation import SimulatedClock, share
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
@@ -226,7 +223,7 @@ def _wide(folder: Path, trials: int = 100_000, slots: int = 1_000) -> dict[str, 
     found = _simulated(folder, "random", trials, slots, 300.0, 900.0)
     run = folder / "random"
     for name, command in (("status", ("status",)), ("table --top 20", ("table", "--top", "20"))):
-        found[f"{name}, s"] = _seconds(run, command)
+        found[f"{name}, s"] = processor_seconds(run, command)
     return found
 
 
@@ -319,24 +316,9 @@ def _search(
     }
 
 
-def _space(algorithm: str, trials: int, learning_rate: float | None = None, epochs: int = 1) -> spaces.SearchSpec:
-    return spaces.load({
-        "name": "scale",
-        "data": {"source": "digits", "validation": 0.2, "test": 0.2},
-        "model": {
-            "family": "mlp",
-            "layers": {"min": 1, "max": 2},
-            "units": {"min": 16, "max": 64, "step": 8},
-            "dropout": {"min": 0.0, "max": 0.5},
-        },
-        "training": {
-            "optimizer": ["adam", "sgd"],
-            "learning_rate": {"min": 1e-3, "max": 1e-1, "log": True} if learning_rate is None else learning_rate,
-            "batch_size": 64,
-            "epochs": {"min": 1, "max": 27} if ALGORITHMS[algorithm].multi_fidelity else epochs,
-        },
-        "search": {"algorithm": algorithm, "seed": 3, "max_trials": trials},
-    })  # fmt: skip
+def _space(algorithm: str, trials: int, **training: Any) -> spaces.SearchSpec:
+    plain = space("scale", algorithm, trials)
+    return spaces.load(plain | {"training": plain["training"] | training})
 
 
 def _metrics(job: TrialJob, number: int) -> dict[str, float]:
@@ -359,16 +341,6 @@ def _outcome(job: TrialJob, curve: list[Epoch]) -> Outcome:
         seconds=sum(epoch.seconds for epoch in curve),
         state=state,
     )
-
-
-def _seconds(run: Path, command: tuple[str, ...]) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, str(ROOT / "run_search.py"), command[0], str(run), *command[1:]],
-        check=True, stdout=subprocess.DEVNULL, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-    )  # fmt: skip
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 if __name__ == "__main__":
