@@ -50,7 +50,6 @@ _NAMES = {
     "units": "max_units",
     "dropout": "max_dropout",
 }
-_WHOLE = ("layers", "units")
 _LIMITS = {"dropout": (0.0, 0.95)}
 
 

@@ -11,7 +11,6 @@ from spaces import Dataset, SearchSpec
 from spaces.families import family_of, family_of_settings
 
 _SAMPLES = 20
-_BYTES = 4
 MOST_BYTES = 2**30
 """Of the values that pass one place in a backbone, for all rows together."""
 
