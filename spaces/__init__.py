@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spaces.models.settings import EarlyStopping, Settings, Target, TrainingSettings
     from spaces.reading.library import imports, library_file, load, names, placed
     from spaces.sections.baseline import Baseline
-    from spaces.specs.configurations import configure, configure_baseline, extremes, sample, size
+    from spaces.specs.configuring import configure, configure_baseline, extremes, sample, size
     from spaces.specs.plain import dump
     from spaces.specs.schema import json_schema
     from spaces.specs.spec import Objective, SearchSpec
@@ -59,7 +59,7 @@ __all__ = [
 # Reading a run takes next to nothing of it, and some needs NumPy or TensorFlow.
 __getattr__ = later(__name__, {
     "sections.baseline": ("Baseline",),
-    "specs.configurations": ("configure", "configure_baseline", "extremes", "sample", "size"),
+    "specs.configuring": ("configure", "configure_baseline", "extremes", "sample", "size"),
     "data": ("DataInfo", "Dataset", "Split", "load_data"),
     "basics.errors": ("CodeError", "DataError", "Problem", "SpaceError"),
     "reading.library": ("imports", "library_file", "load", "names", "placed"),

@@ -127,7 +127,7 @@ def describe(
         both_ways: For each of its members whether it averages over an image and its mirror image.
     """
     from spaces.models.averaged import members
-    from spaces.specs.configurations import fixed
+    from spaces.specs.configuring import fixed
 
     trial, objective = chosen.trial, reader.meta("objective")
     data = reader.meta("data")

@@ -190,7 +190,7 @@ def _with_finalist(spec: SearchSpec, configuration: Configuration, space: str) -
     What a fork has taken over is of another space, which may have fixed other things.
     """
     import spaces
-    from spaces.specs.configurations import unsaid
+    from spaces.specs.configuring import unsaid
 
     if not configuration.evidence:
         return _legal(_with_baseline(_plain(spec), configuration, {}, space))

@@ -27,7 +27,7 @@ from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
 from spaces.families import family_of, family_of_settings
 from spaces.sections.algorithms import PlannedTrials
-from spaces.specs.configurations import require_asked, require_directions
+from spaces.specs.configuring import require_asked, require_directions
 
 _SAMPLES = 5
 _SLIVER_ROWS = 300

@@ -54,7 +54,7 @@ from spaces.families import family_of
 from spaces.outside.user_code import contained
 from spaces.reading.yamlfile import read_text
 from spaces.sections.data_section import Source, is_path
-from spaces.specs.configurations import require_asked, require_directions
+from spaces.specs.configuring import require_asked, require_directions
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 # With less time than this, finding out how to train fast would take too much of it.

@@ -30,7 +30,7 @@ def groups(spec: SearchSpec, *, timed: bool = False) -> list[PlannedTrials]:
     if timed and (spec.algorithm.open_ended or spec.algorithm.repeats) and spec.search.max_trials is None:
         return [PlannedTrials(None, 0, spec.max_epochs)]
     # Reading a run imports this module, and takes next to nothing of the configurations.
-    from spaces.specs.configurations import hyperparameters_of
+    from spaces.specs.configuring import hyperparameters_of
 
     hyperparameters = hyperparameters_of(spec)
     configurations = spec.algorithm.configurations(hyperparameters)

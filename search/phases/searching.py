@@ -20,7 +20,7 @@ from search.record.marks import COUNTED
 from search.record.standing import Standing, folds_needed, most_needed
 from search.record.trial import Scalar, TrialKind
 from spaces import DataInfo, SearchSpec, Settings
-from spaces.specs.configurations import unsaid
+from spaces.specs.configuring import unsaid
 from spaces.values.setting import field_of
 from spaces.values.space import Hyperparameter, holds
 

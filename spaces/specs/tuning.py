@@ -11,7 +11,7 @@ import numpy as np
 from spaces.data import DataInfo, load_data
 from spaces.data.labels import balanced_weights, classes_of
 from spaces.models.model import build_model, callbacks, evaluate_plainly
-from spaces.specs.configurations import configure, hyperparameters_of
+from spaces.specs.configuring import configure, hyperparameters_of
 from spaces.specs.objects import is_rows
 from spaces.specs.spec import SearchSpec
 from spaces.values.of_keras_tuner import to_keras_tuner

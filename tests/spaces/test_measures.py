@@ -19,7 +19,7 @@ from search.training.stopping import ended
 from spaces.data.types import DataInfo
 from spaces.layers.loss import make_metrics
 from spaces.models.model import repeating
-from spaces.specs.configurations import require_directions
+from spaces.specs.configuring import require_directions
 from spaces.values.metrics import direction_of
 from spaces.values.packing import Piece, Structure
 from tests.search import small

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import spaces
-from spaces.specs.configurations import hyperparameters_of
+from spaces.specs.configuring import hyperparameters_of
 from spaces.values.space import holds
 
 keras_tuner = pytest.importorskip("keras_tuner")

@@ -14,7 +14,7 @@ from spaces.data.types import DataInfo
 from spaces.families import family_of
 from spaces.families.functions.exploring import explore
 from spaces.outside.backend import clear_session, policy_kept
-from spaces.specs.configurations import require_asked
+from spaces.specs.configuring import require_asked
 
 pytest.importorskip("keras_tuner")
 

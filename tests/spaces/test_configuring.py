@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import spaces
 from spaces.families.augmentation import OFF
 from spaces.sections.baseline import Baseline
-from spaces.specs.configurations import fixed, hyperparameters_of
+from spaces.specs.configuring import fixed, hyperparameters_of
 from spaces.specs.plain import to_plain
 from spaces.values.dimensions import Choice, Range
 from spaces.values.space import Condition, Hyperparameter, count, holds

@@ -1,4 +1,4 @@
-"""Configurations of a space: complete settings, random ones, the extremes, and how many there are."""
+"""Configuring a space: complete settings, random ones, the extremes, and how many there are."""
 
 from __future__ import annotations
 
