@@ -90,11 +90,16 @@ def main() -> None:
         found |= {"resume, s": _restored(run)}
         found |= {f"{name}, s": processor_seconds(run, command) for name, command in _COMMANDS.items()}
         found |= {"ten million additions, s": _additions()}
+    tell(found, options.json)
+
+
+def tell(found: dict[str, Any], file: Path | None) -> None:
+    """Prints figures with their names, and writes them as JSON where there is a file."""
     width = max(map(len, found))
     for name, value in found.items():
         print(f"{name:<{width}}  {value:>12,.2f}" if isinstance(value, float) else f"{name:<{width}}  {value:>12,}")
-    if options.json is not None:
-        options.json.write_text(json.dumps(found, indent=2))
+    if file is not None:
+        file.write_text(json.dumps(found, indent=2))
 
 
 def _space(algorithm: str, trials: int) -> spaces.SearchSpec:

@@ -17,7 +17,6 @@ import argparse
 import heapq
 import importlib
 import inspect
-import json
 import resource
 import sys
 import tempfile
@@ -30,7 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from long_night import processor_seconds, space
+from long_night import processor_seconds, space, tell
 
 import spaces
 from search.clock import SystemClock
@@ -74,11 +73,7 @@ def main() -> None:
     threads.configure(1)
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), **given)
-    width = max(map(len, found))
-    for name, value in found.items():
-        print(f"{name:<{width}}  {value:>12,.2f}" if isinstance(value, float) else f"{name:<{width}}  {value:>12,}")
-    if options.json is not None:
-        options.json.write_text(json.dumps(found, indent=2))
+    tell(found, options.json)
 
 
 # A real cluster whose trials sleep
