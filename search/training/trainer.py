@@ -198,11 +198,8 @@ class _Training:
     ) -> None:
         self._stopped = self._ended() or self._too_late()
         if self._stopped is Stop.DEADLINE or (self._stopped is not None and self._job.resume is not None):
-            # No time is left, or an early-stopped configuration was promoted: its curve has ended. What there was
-            # before stays what there is.
-            if self._job.resume is None:
-                return
-            self._files = {"state": self._job.resume} | ({"best": self._job.best} if self._job.best else {})
+            # No time is left, or an early-stopped configuration was promoted: its curve has ended.
+            self._leave_files()
             return
         engine = self._engine(train, networks)
         followers = self._followers(engine)
@@ -289,7 +286,12 @@ class _Training:
             self._stopped = self._stopped or self._ended() or should_stop() or self._out_of_time()
         if self._new_epochs():
             self._save(lambda: {"fold": [np.array([len(self._curve)])]})
-        elif self._job.resume is not None:
+        else:
+            self._leave_files()
+
+    def _leave_files(self) -> None:
+        """What there was before stays what there is."""
+        if self._job.resume is not None:
             self._files = {"state": self._job.resume} | ({"best": self._job.best} if self._job.best else {})
 
     def outcome(self) -> Outcome:
