@@ -497,7 +497,7 @@ def reproduce(
         from search import open_run
         from search.night.reproduce import reproduce as again
         from search.night.reproduce import summary
-        from search.record.beginning import doubt
+        from search.record.first.beginning import doubt
 
         _announce(open_run(run).spec)
         with _output_apart():

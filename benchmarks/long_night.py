@@ -31,7 +31,7 @@ from search.loop.runner import Runner
 from search.night.logfile import LogFile
 from search.phases.proposer import for_spec
 from search.phases.sources import SearchSource
-from search.record.beginning import first_facts
+from search.record.first.beginning import first_facts
 from search.record.trial import Outcome, Trial, TrialKind
 from search.times.horizon import Horizon
 from search.training import threads

@@ -46,7 +46,7 @@ from search.night.views.steps import Steps
 from search.phases.proposer import for_spec
 from search.phases.sources import SearchSource
 from search.record import environment
-from search.record.beginning import first_facts
+from search.record.first.beginning import first_facts
 from search.record.trial import Checkpoint, Epoch, Outcome, Stop, Trial, TrialJob
 from search.training import threads
 from tests.search.simulation import SimulatedClock, share

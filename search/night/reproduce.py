@@ -13,8 +13,8 @@ from search.errors import RunError
 from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run, data_info, open_run
 from search.phases.sources import followed
-from search.record.beginning import changed_sources, require_files
 from search.record.configuration import Configuration, configurations, fresh_scores, meant
+from search.record.first.beginning import changed_sources, require_files
 from search.record.trial import Outcome, TrialJob, TrialKind
 from search.training import threads
 from search.training.trainer import Trainer

@@ -40,8 +40,8 @@ from search.phases.retraining import retrained
 from search.phases.searching import Searching
 from search.phases.winner import winner_is_kept
 from search.record import environment
-from search.record.beginning import changed_sources, doubt, first_facts, require_files
 from search.record.difference import Change, between
+from search.record.first.beginning import changed_sources, doubt, first_facts, require_files
 from search.record.marks import OWN
 from search.record.trial import Trial, TrialKind
 from search.times.horizon import Horizon

@@ -18,8 +18,8 @@ from search.files.rundir import Run, data_info, require_inside
 from search.files.store import RunStore
 from search.phases.proposer import scored_alike
 from search.phases.sources import followed
-from search.record.beginning import changed_files
 from search.record.configuration import configurations
+from search.record.first.beginning import changed_files
 from search.record.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
 from spaces import DataInfo, SearchSpec
 from spaces.families import family_of

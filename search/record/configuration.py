@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search.prices import Price
+from search.record.prices import Price
 from search.record.trial import Checkpoint, Epoch, Failure, Scalar, Stop, Trial, TrialKind, TrialState
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from search.prices import Price, Prices
 from search.record.configuration import Configuration, configurations, rank_key, ranked
+from search.record.prices import Price, Prices
 from search.record.trial import Trial, TrialKind, TrialState, checkpoints
 from spaces import SearchSpec
 from spaces.values.dimensions import Fixed

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 import spaces
-from search.record.beginning import first_facts
 from search.record.difference import asked, between
+from search.record.first.beginning import first_facts
 from tests.search import small
 
 

@@ -7,7 +7,7 @@ import pytest
 import spaces
 from search.loop.observer import Observer
 from search.loop.runner import Runner
-from search.prices import Prices
+from search.record.prices import Prices
 from search.record.standing import Standing
 from search.record.trial import Epoch, Outcome, Stop, TrialState
 from search.times import afterwards, estimates

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import spaces
-from search.record import reference as module
-from search.record.reference import reference
+from search.record.first import reference as module
+from search.record.first.reference import reference
 from spaces.data.types import DataInfo
 from spaces.layers.loss import make_loss, make_metrics
 from spaces.values.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS

@@ -11,9 +11,9 @@ from search.budget import Budget
 from search.loop.observer import Observer
 from search.phases.retraining import RetrainingSource, retrained
 from search.phases.sources import winner_trial
-from search.prices import Price
 from search.record import environment
 from search.record.configuration import configurations
+from search.record.prices import Price
 from search.record.trial import Stop, TrialKind, TrialState
 from search.times import afterwards, estimates, planning
 from search.times.estimates import UNKNOWN_PACE, Pace

@@ -8,7 +8,7 @@ from typing import Any
 
 from search.record import environment
 from search.record.difference import asked
-from search.record.reference import reference
+from search.record.first.reference import reference
 from spaces import DataError, Dataset, SearchSpec
 from spaces.families import family_of
 
@@ -37,7 +37,7 @@ def first_facts(
         "versions": environment.versions(),
         "hardware": environment.hardware(),
         "threads": threads,
-        "git": environment.git(Path(__file__).parents[2]),
+        "git": environment.git(Path(__file__).parents[3]),
         "data": {
             "name": data.name,
             "origin": data.origin,
