@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.loop import bookkeeping
+from search.oracles import notes
 from search.record import jsondata
 from spaces.sections.algorithms import Algorithm
 
@@ -157,8 +157,8 @@ class _Search:
         """Asks for a trial that is not begun, as a run does that has no time left for it."""
         known, before = set(self.oracle.trials), self.memory()
         self.oracle.create_trial("hesitant")
-        bookkeeping.drop(self.oracle, "hesitant", known)
-        bookkeeping.recall(self.oracle, before)
+        notes.drop(self.oracle, "hesitant", known)
+        notes.recall(self.oracle, before)
 
     def memory(self) -> dict[str, Any]:
         """What the oracle knows besides its trials, as a run's store gives it back."""

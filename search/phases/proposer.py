@@ -1,7 +1,8 @@
 """Between the loop and a `keras_tuner.Oracle`: asking for configurations, telling outcomes, state.
 
-With `bookkeeping` the only module of the loop that knows how Keras Tuner names things. What an oracle raises never
-leaves it: a warning says so, and where the oracle was to propose something, a random configuration takes its place.
+With `search.oracles.notes` the only module of the loop that knows how Keras Tuner names things. What an oracle raises
+never leaves it: a warning says so, and where the oracle was to propose something, a random configuration takes its
+place.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import spaces
-from search.loop import bookkeeping
-from search.oracles import SECONDS_METRIC
+from search.oracles import SECONDS_METRIC, notes
 from search.oracles import oracle as make_oracle
 from search.record import jsondata
 from search.record.configuration import Configuration
@@ -110,7 +110,7 @@ class Proposer:
         # An oracle replaces its own when it takes up a state.
         self._hyperparameters = oracle.hyperparameters
         self._slot = ""
-        self._state: bookkeeping.Snapshot | None = None
+        self._state: notes.Snapshot | None = None
         self._ids: set[str] = set()
         self._tried: set[int] = set()
         self._said: set[tuple[str, str]] = set()
@@ -152,8 +152,8 @@ class Proposer:
 
     def _take_back(self) -> None:
         """Brings the oracle to where it was before it was asked."""
-        bookkeeping.drop(self._oracle, self._slot, self._ids)
-        bookkeeping.rewind(self._oracle, self._state)
+        notes.drop(self._oracle, self._slot, self._ids)
+        notes.rewind(self._oracle, self._state)
 
     def _asked(self) -> Proposal | Idle | Exhausted:
         trial = self._oracle.create_trial(self._slot)
@@ -198,7 +198,7 @@ class Proposer:
         self._tried.add(_key(values))
         if not self._lost:
             steps = {} if self._longest is None else {_EPOCHS: self._longest, _INITIAL_EPOCH: 0}
-            bookkeeping.add(self._oracle, self._slot, trial_id, {**values, **steps})
+            notes.add(self._oracle, self._slot, trial_id, {**values, **steps})
         return Proposal(trial_id, values, 0, self._longest, None, f"at random: the search algorithm failed ({reason})")
 
     def _fault(self, when: str, error: BaseException, consequence: str) -> str:
@@ -236,7 +236,7 @@ class Proposer:
             self._tell(trial_id, outcome)
         except _RAISED as error:
             self._fault("told of a trial", error, "it goes on without it")
-            bookkeeping.end(self._oracle, trial_id)
+            notes.end(self._oracle, trial_id)
 
     def _tell(self, trial_id: str, outcome: Outcome) -> None:
         trial = self._oracle.trials[trial_id]
@@ -252,10 +252,10 @@ class Proposer:
                 # The configuration's best epoch belongs to an earlier trial of it; its score still holds.
                 self._oracle.update_trial(trial_id, {objective: outcome.score}, step=best)
         if outcome.failure is None and not outcome.whole:
-            bookkeeping.cut_short(self._oracle, trial_id)
+            notes.cut_short(self._oracle, trial_id)
             self._shorten(trial, outcome.epochs)
         if outcome.failure is not None and outcome.failure.reason not in _TELLING:
-            bookkeeping.unexplained(self._oracle, trial_id, outcome.failure.reason.value)
+            notes.unexplained(self._oracle, trial_id, outcome.failure.reason.value)
             self._shorten(trial, ())
         finished = copy.copy(trial)
         finished.status = "FAILED" if outcome.failure else "COMPLETED"
@@ -322,8 +322,8 @@ class Proposer:
         if self._lost:
             return None
         try:
-            state = bookkeeping.memory(self._oracle)
-            self._state = bookkeeping.Snapshot(state)
+            state = notes.memory(self._oracle)
+            self._state = notes.Snapshot(state)
         except _RAISED as error:
             self._fault("asked for its state", error, "after an interruption it will know less")
             return None
@@ -353,9 +353,9 @@ class Proposer:
             if problem is not None:
                 raise problem
             if state is None:
-                bookkeeping.complete(self._oracle)
+                notes.complete(self._oracle)
             else:
-                bookkeeping.recall(self._oracle, state)
+                notes.recall(self._oracle, state)
         except _RAISED as error:
             self._lost = True
             self._fault("given its state back", error, "random configurations from here on")
@@ -370,9 +370,9 @@ class Proposer:
         restored.metrics = restored.metrics.from_config(record["metrics"])
         restored.score, restored.best_step = record["score"], record["best_step"]
         if record.get(_CUT_SHORT):
-            bookkeeping.cut_short(self._oracle, trial.id)
+            notes.cut_short(self._oracle, trial.id)
         if _UNEXPLAINED in record:
-            bookkeeping.unexplained(self._oracle, trial.id, str(record[_UNEXPLAINED]))
+            notes.unexplained(self._oracle, trial.id, str(record[_UNEXPLAINED]))
         return restored
 
     def _with_values(self, values: dict[str, Any]) -> HyperParameters:
