@@ -57,7 +57,7 @@ def told(spec: SearchSpec, info: DataInfo) -> dict[str, Any]:
         "code": code,
         "names": names,
         "beside": {file: {one: _top(one) for one in sorted(sources.read(file).keys() - {file})} for file in code},
-        "given": given.packed(elsewhere=True),
+        "given": given.packed(run_in_trials(spec), elsewhere=True),
     }
 
 

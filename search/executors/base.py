@@ -142,6 +142,8 @@ class Place:
         clock: Tells when a job's time is up.
         on_event: Told in words what happens to workers.
         gpu_share: Share of a GPU for each worker, from 0 (none) to 1; None: a whole one, where there are any.
+        code: References to what trainings run of the user's, see `spaces.reading.library.run_in_trials`; None: not
+            said.
     """
 
     run: Path
@@ -152,6 +154,7 @@ class Place:
     clock: Clock
     on_event: Callable[[str], None]
     gpu_share: float | None = None
+    code: tuple[str, ...] | None = None
 
 
 MakeExecutor = Callable[[Place], Executor]

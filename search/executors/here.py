@@ -17,7 +17,12 @@ def executor_here(place: Place) -> Executor:
         return inline
     return WorkerPool(
         sizing.setups(
-            place.run, shared_data.write(place.run, place.data), place.threads, place.workers, place.gpu_share
+            place.run,
+            shared_data.write(place.run, place.data),
+            place.threads,
+            place.workers,
+            place.gpu_share,
+            place.code,
         ),
         sizing.environments(environment.gpus(), place.workers, place.gpu_share),
         sizing.memory_limit(place.workers, place.memory),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from search.executors.protocol import Setup
@@ -66,14 +66,21 @@ def share_of_memory(machine: int, workers: int) -> int:
     return max(_WORKER_BYTES, int(_MEMORY_SHARE * machine / workers))
 
 
-def setups(run: Path, data: Path, threads: int, workers: int, share: float | None = None) -> list[Setup]:
-    """What each of `workers` workers is told.
+def setups(
+    run: Path,
+    data: Path,
+    threads: int,
+    workers: int,
+    share: float | None = None,
+    code: Collection[str] | None = None,
+) -> list[Setup]:
+    """What each of `workers` workers is told; of functions that were given, those of these references, or all.
 
     None is bound to cores of its own: when one has nothing to do, the threads of the others take its place.
     """
     path = launch.module_path(sys.path, getattr(sys.modules["__main__"], "__file__", None), os.getcwd())
     part = share if share is not None and 0 < share < 1 else None
-    return [Setup(run.resolve(), data.resolve(), threads, path, part, given.packed())] * workers
+    return [Setup(run.resolve(), data.resolve(), threads, path, part, given.packed(code))] * workers
 
 
 def environments(gpus: Sequence[str], workers: int, share: float | None = None) -> list[dict[str, str]]:

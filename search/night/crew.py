@@ -21,6 +21,7 @@ from search.record.trial import Trial, TrialKind, TrialState
 from search.training import cards
 from spaces import Dataset, SearchSpec, Settings
 from spaces.families import family_of
+from spaces.reading.library import run_in_trials
 
 # Loading TensorFlow in the workers costs some seconds of all cores; shorter searches are faster without them.
 _WORTH_SECONDS = 60.0
@@ -168,6 +169,7 @@ class Crew:
                 clock=self._budget.clock,
                 on_event=self._on_event,
                 gpu_share=self._each.gpus,
+                code=tuple(run_in_trials(self._spec)),
             )
         )
 

@@ -13,7 +13,7 @@ import secrets
 import sys
 import types
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from spaces.basics.errors import CodeError
@@ -116,15 +116,18 @@ def file_of(reference: str) -> str:
     return getattr(code, "co_filename", "")
 
 
-def packed(*, elsewhere: bool = False) -> dict[str, bytes]:
+def packed(references: Collection[str] | None = None, *, elsewhere: bool = False) -> dict[str, bytes]:
     """The functions for a worker process. One that cannot be sent is left out, see `why_not_packed`.
 
     Args:
+        references: Those that it needs: what a long session has given may hold gigabytes. None: all.
         elsewhere: Whether for another machine, which has not the modules of the user's: what a function takes from them
             goes along. Where that cannot be sent, they have to be found there.
     """
     found = {}
     for reference, function in _functions.items():
+        if references is not None and reference not in references:
+            continue
         bytes_or_error = _packed(function, elsewhere)
         if elsewhere and not isinstance(bytes_or_error, bytes):
             bytes_or_error = _packed(function)

@@ -287,6 +287,13 @@ PACKAGE = {
 }
 
 
+def test_workers_are_sent_what_they_need_of_all_that_a_session_has_given(monkeypatch):
+    monkeypatch.setattr(given, "_functions", {})
+    needed, other = given.keep_function(make(1)), given.keep_function(make(2))
+    assert given.packed([needed, "module:function"]).keys() == {needed}
+    assert given.packed().keys() == {needed, other}
+
+
 def test_modules_of_the_users_go_along_to_another_machine(tmp_path, monkeypatch):
     import cloudpickle
 

@@ -124,6 +124,7 @@ def test_workers_are_told_absolute_paths_and_where_modules_are(monkeypatch):
     assert made[0].run == Path.cwd() / "run"
     assert made[0].data == Path.cwd() / "data"
     assert made[0].path == ("/somewhere", os.getcwd())
+    assert sizing.setups(Path("run"), Path("data"), 1, 1, code=())[0].given == {}
 
 
 def test_workers_share_cards_as_far_as_they_go():
