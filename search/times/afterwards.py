@@ -119,4 +119,5 @@ def evaluation_seconds(
         for epoch in configuration.epochs
     )
     count = _OWN_PASSES if family_of_settings(configuration.settings["family"]).users_code else 1.0
-    return _EVALUATION_BUILD + ways * count * alone * shortest * rows / validation_rows
+    built = max(_EVALUATION_BUILD, build_seconds(configuration))
+    return ways * (built + count * alone * shortest * rows / validation_rows)

@@ -277,7 +277,9 @@ def test_evaluation_reads_the_test_part_once_and_a_model_of_the_users_twice():
     assert afterwards.evaluation_seconds(one, 1000, 5000) == pytest.approx(1 + 5 * validation)
     assert afterwards.evaluation_seconds(one, 1000, 0) == 0
     told = afterwards.evaluation_seconds(one, 1000, 5000, alone=0.5, both_ways=True)
-    assert told == pytest.approx(1 + 2 * 0.5 * 5 * validation)
+    assert told == pytest.approx(2 * (1 + 0.5 * 5 * validation))
+    slow = replace(one, trials=[replace(t, outcome=replace(t.outcome, build_seconds=7.0)) for t in one.trials])
+    assert afterwards.evaluation_seconds(slow, 1000, 5000) == pytest.approx(7 + 5 * validation)
     of_users = replace(one, settings={**one.settings, "family": "python:module:build"})
     assert afterwards.evaluation_seconds(of_users, 1000, 5000) == pytest.approx(1 + 2 * 5 * validation)
 
