@@ -14,7 +14,7 @@ search: $(INSTALLED)
 
 # Tests of one file stay in one process: they share what was trained for them.
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -m "not night" -n auto --maxprocesses 4 --dist loadfile --durations=10
+	$(BIN)/python -m pytest -m "not night" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=10
 
 test-night: $(INSTALLED)
 	$(BIN)/python -m pytest -m night --durations=10
@@ -25,7 +25,7 @@ test-oldest: $(INSTALLED)
 	$(BIN)/python tests/oldest_versions.py > $(OLDEST)/oldest.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -r $(OLDEST)/oldest.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(OLDEST)/bin/python -m pytest -m "not night" -n auto --maxprocesses 4 --dist loadfile --durations=10
+	$(OLDEST)/bin/python -m pytest -m "not night" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=10
 
 # The pages as a site, in site/. Once its tools are installed, it is built without network.
 docs: $(DOCS_INSTALLED)

@@ -15,6 +15,25 @@ for _name in (
     os.environ.pop(_name, None)
 
 
+# The files that take longest, which begin first: at the end none of them is left to one process alone.
+_LONGEST = (
+    "test_whole_nights", "test_cli", "test_runs", "test_pool", "test_order", "test_ensemble", "test_simulated_nights",
+    "test_freeze_thaw", "test_conformance", "test_checking", "test_both_ways", "test_damaged_stores", "test_night",
+    "test_export", "test_same_numbers", "test_reuse", "test_two_phases", "test_tuning", "test_markdown", "test_models",
+)  # fmt: skip
+
+
+def pytest_xdist_auto_num_workers():
+    """One more process than there are cores: many tests wait for processes of their own, or for time to pass."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the files that take longest first; the tests of a file keep their order."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 @pytest.fixture(scope="session")
 def tensorflow():
     """TensorFlow with one thread, as a search of dense networks sets it up; loaded once for all tests."""

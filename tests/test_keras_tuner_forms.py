@@ -41,7 +41,7 @@ ALL = {
     "conditional": ("build", "load", "val_accuracy"),
     "compile_choices": ("build", "load", {"name": "val_auc", "direction": "max"}),
 }
-BY_DAY = ("subclassed", "multi_input")
+BY_DAY = ("multi_input",)
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +124,7 @@ def test_a_tuner_is_refused_with_what_to_give_instead(tmp_path):
             ns.run(given, data=load(), max_trials=2)
 
 
+@pytest.mark.night
 def test_several_inputs_and_outputs_are_exported_and_predicted_with(tmp_path):
     build, load = objects("multi_input", "build", "load")
     x, y = load()

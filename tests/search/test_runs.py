@@ -51,6 +51,7 @@ def start(folder):
     )  # fmt: skip
 
 
+@pytest.mark.night
 def test_the_same_search_in_fresh_processes_gives_the_same_table_another_seed_another(tmp_path):
     folders = [tmp_path / "first", tmp_path / "second"]
     assert [process.wait() for process in [start(folder) for folder in folders]] == [0, 0]

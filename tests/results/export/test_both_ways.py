@@ -63,6 +63,7 @@ def run_of(write_run: Any, made: Any) -> Any:
     return run
 
 
+@pytest.mark.night
 def test_every_format_holds_the_average_and_says_so(write_run: Any, made: Any, tmp_path: Any) -> None:
     pytest.importorskip("tf2onnx")
     _, data, _, model, both = made

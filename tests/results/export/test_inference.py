@@ -126,6 +126,7 @@ def test_a_standardization_that_was_learnt_survives_in_a_network_within(
     assert model.get_layer(within.name) is within, "the model itself is as it was"
 
 
+@pytest.mark.night
 def test_augmentation_resizing_and_logits_survive_every_format(write_run: Any, tmp_path: Any) -> None:
     pytest.importorskip("tf2onnx")
     space = tmp_path / "augmented.yaml"

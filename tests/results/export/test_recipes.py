@@ -31,9 +31,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name", [name if name.startswith("dense") else pytest.param(name, marks=pytest.mark.night) for name in NETWORKS]
-)
+@pytest.mark.night
+@pytest.mark.parametrize("name", list(NETWORKS))
 def test_every_new_layer_predicts_the_same_in_all_five_formats(name: str, write_run: Any) -> None:
     pytest.importorskip("tf2onnx")
     space = {

@@ -51,6 +51,7 @@ def run_of(write_run: Any, made: Any) -> Any:
     return run
 
 
+@pytest.mark.night
 def test_rounded_files_are_smaller_and_their_accuracy_stands_beside_that_of_the_model(
     write_run: Any, made: Any
 ) -> None:

@@ -188,6 +188,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, tensorflow: Any) -> tuple[P
     return folder, make_bundle(model, TABLE, described, folder)
 
 
+@pytest.mark.night
 def test_the_signature_takes_named_columns(bundle: tuple[Path, dict[str, Any]]) -> None:
     import keras
     import tensorflow as tf
