@@ -32,19 +32,22 @@ class LastEnd:
 
     Args:
         horizon: Tells how much time is left.
-        pace: How fast the machine trains after the search; None: there will be no other final training.
+        pace: How fast the machine trains after the search.
+        may_win: Whether what it finds may have a final training.
 
     Attributes:
         leaves_room: Whether another final training has its time.
     """
 
-    def __init__(self, horizon: Horizon, pace: estimates.Pace | None) -> None:
+    def __init__(self, horizon: Horizon, pace: estimates.Pace, may_win: bool) -> None:
         self._horizon = horizon
         self._pace = pace
+        self._may_win = may_win
         self.leaves_room = False
 
     def __call__(self, best: Sequence[Configuration]) -> Deadline | None:
-        if self._pace is None:
+        if not self._may_win:
+            self._horizon.measure(best, self._pace)
             return self._horizon.budget.training_end
         self.leaves_room = self.leaves_room or self._horizon.fits_twice(best, self._pace)
         if not self.leaves_room:
@@ -329,7 +332,9 @@ class FinalPhase:
 
     def _last_end(self, may_win: bool) -> LastEnd:
         """When a search after the final training ends; what it finds may have to be trained as a whole then."""
-        return LastEnd(self._horizon, self._pace() if may_win else None)
+        winner = None if may_win or self._store.ensemble() else self._store.winner()
+        self._horizon.settle(None if winner is None else winner.configuration)
+        return LastEnd(self._horizon, self._pace(), may_win)
 
     @property
     def _training_end(self) -> Deadline | None:

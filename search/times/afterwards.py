@@ -27,6 +27,8 @@ _BOTH_WAYS_SHARE = 0.05
 # A model is built, and its rows are read once; by a user's model twice, for the metrics and for the predictions. A deep
 # network has twice what it should need: a night is late by so much of it at once.
 _EVALUATION_BUILD, _OWN_PASSES, _DEEP_PASSES = 1.0, 2.0, 2.0
+# What a row takes to be answered, of what it takes to be trained on; a third with layers alone.
+_ANSWER_SHARE = 0.5
 
 
 def seconds_after(
@@ -114,10 +116,18 @@ def evaluation_seconds(
         return 0.0
     # An epoch that compiles says little of the others. A fold is validated after each of its own epochs, of which there
     # are at least as many as until its best.
-    shortest = min(
-        max(0.0, epoch.seconds - epoch.train_seconds) / max(1.0, epoch.metrics.get(folds.LENGTH, 1.0))
-        for epoch in configuration.epochs
+    per_row = (
+        min(
+            max(0.0, epoch.seconds - epoch.train_seconds) / max(1.0, epoch.metrics.get(folds.LENGTH, 1.0))
+            for epoch in configuration.epochs
+        )
+        / validation_rows
     )
+    if train_rows and not configuration.settings["training"].get("folds"):
+        # Few validation rows take no longer than to compile for them: what a row takes to train on, forth and back,
+        # is more than what it takes to answer.
+        trained = min(epoch.train_seconds for epoch in configuration.epochs)
+        per_row = min(per_row, _ANSWER_SHARE * trained / train_rows)
     count = _OWN_PASSES if family_of_settings(configuration.settings["family"]).users_code else 1.0
     built = max(_EVALUATION_BUILD, build_seconds(configuration))
-    return ways * (built + count * alone * shortest * rows / validation_rows)
+    return ways * (built + count * alone * per_row * rows)

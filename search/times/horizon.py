@@ -45,6 +45,7 @@ class Horizon:
         self.threads = 1
         self.alone = 1.0
         self._executor: Executor | None = None
+        self._winner: str | None = None
         self._spec = spec
         self._train_rows, self._validation_rows = len(data.train), len(data.validation)
         self._test_rows = 0 if data.test is None else len(data.test)
@@ -64,6 +65,10 @@ class Horizon:
             threads: Threads of each of them.
         """
         self._executor, self.threads = executor, threads
+
+    def settle(self, winner: str | None) -> None:
+        """Reckons from now on with measuring a model of this configuration; None: of what leads."""
+        self._winner = winner
 
     def pace(self, again: Sequence[Trial], searched: Mapping[str, Configuration]) -> Pace:
         """How fast the trainings after the search were; see `estimates.pace`."""
@@ -86,8 +91,11 @@ class Horizon:
     def measure(self, ranked: Sequence[Configuration], pace: Pace) -> None:
         """Keeps as much time for evaluation, export and report as is now known to be needed."""
         # An ensemble is measured as long as its models are; a baseline that wins is measured once.
-        winners = list(islice((c for c in ranked if not c.baseline), self._spec.final.ensemble)) or ranked[:1]
-        evaluation = self._evaluation_seconds([*winners, *(c for c in ranked if c.baseline)], self._test_rows)
+        winners = [c for c in ranked if c.id == self._winner]
+        winners = winners or list(islice((c for c in ranked if not c.baseline), self._spec.final.ensemble))
+        winners = winners or list(ranked[:1])
+        measured = {c.id: c for c in (*winners, *(c for c in ranked if c.baseline))}
+        evaluation = self._evaluation_seconds(list(measured.values()), self._test_rows)
         both_ways = any(answers_both_ways(self._spec, c) for c in winners)
         crowded = environment.slowness(self.slots * self.threads)
         trained = pace.epochs + sum(len(c.epochs) for c in ranked)

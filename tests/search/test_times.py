@@ -291,6 +291,14 @@ def test_an_epoch_that_compiles_does_not_lengthen_the_evaluation():
     assert afterwards.evaluation_seconds(slower, 1000, 5000) == afterwards.evaluation_seconds(one, 1000, 5000)
 
 
+def test_a_row_is_answered_in_no_more_than_half_the_time_that_it_is_trained_in():
+    """A first epoch compiles its validation: of few rows that had kept most of a short night unused."""
+    (one,) = configurations([completed("a", [], outcome=outcome([], epochs=(epoch(1, seconds=20.0),)))])
+    one = replace(one, epochs=(replace(one.epochs[0], train_seconds=10.0),))
+    assert afterwards.evaluation_seconds(one, 100, 1000, 5000) == pytest.approx(1 + 1000 * 0.5 * 10 / 5000)
+    assert afterwards.evaluation_seconds(one, 100, 1000, 50) == pytest.approx(1 + 10 * 10)
+
+
 def test_a_fold_is_validated_after_each_of_its_epochs():
     """All of them together had been taken for one pass, and kept a large part of a night unused."""
     fold = replace(epoch(1, seconds=20.0, fold_epochs=10.0), train_seconds=10.0)
