@@ -732,7 +732,7 @@ def test_a_run_records_a_command_that_can_be_typed_again_however_it_was_called(m
 
     monkeypatch.setattr(run_search, "_load_tensorflow", lambda: None)
     for name, *arguments in (("run", "digits", "--run-dir", "x y", "--budget", "1h"), ("resume", str(run), "-q")):
-        monkeypatch.setattr(f"search.api.{name}", train)
+        monkeypatch.setattr(f"search.{name}", train)
         monkeypatch.setattr(sys, "argv", [file, name, *arguments])
         one_error(call(name, *arguments), 2, "enough")
         assert recorded.pop() == ["run-search", name, *arguments]
@@ -745,7 +745,7 @@ def test_before_a_night_is_done_it_says_that_export_and_report_follow(monkeypatc
         raise RunError("enough")
 
     monkeypatch.setattr(run_search, "_load_tensorflow", lambda: None)
-    monkeypatch.setattr("search.api.resume", train)
+    monkeypatch.setattr("search.resume", train)
     one_error(call("resume", run, "-q"), 2, "enough")
     assert json.loads(call("status", run, "--format", "json").stdout)["phase"] == "export"
 
