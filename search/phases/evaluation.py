@@ -130,10 +130,11 @@ def _measured(engine: Engine, rows: Any, answered: np.ndarray, settings: Setting
         # What it counts, and of what, is its own affair.
         return engine.evaluate(rows)
     # A second pass through a large network would take longer than all else that follows the search.
-    from spaces.models.model import repeating
+    from spaces.models.model import before_activation, last_activation, repeating
 
-    judge = engines().of_model(repeating(answered.shape[1:], settings, info), settings, info)
-    metrics = judge.evaluate(rows.seen_as(answered))
+    ends_in = last_activation(engine.model)
+    judge = engines().of_model(repeating(answered.shape[1:], settings, info, ends_in), settings, info)
+    metrics = judge.evaluate(rows.seen_as(before_activation(answered, ends_in)))
     penalty = float(sum(engine.model.losses))
     return {**metrics, "loss": metrics["loss"] + penalty}
 

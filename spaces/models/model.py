@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
 from spaces.families import family_of_settings
 from spaces.layers.layers import computing_in
@@ -20,6 +21,8 @@ from spaces.outside.keras_internals import give_weights, updating
 
 if TYPE_CHECKING:
     from spaces.data.types import DataInfo
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def build_model(settings: Settings, info: DataInfo, seed: int | None = None) -> keras.Model:
@@ -93,19 +96,41 @@ def evaluate_plainly(model: keras.Model) -> None:
     model.test_step = test_step
 
 
-def repeating(shape: tuple[int, ...], settings: Settings, info: DataInfo) -> keras.Model:
+def repeating(shape: tuple[int, ...], settings: Settings, info: DataInfo, ends_in: str = "linear") -> keras.Model:
     """A model that answers what it is given, compiled as one of these settings: it measures answers that are there.
 
     Args:
         shape: of one answer.
         settings: the configuration whose answers they are.
         info: description of the data.
+        ends_in: its activation; it is given what that makes the answers of, see `before_activation`.
     """
     with computing_in("float32"):
         inputs = keras.Input(shape)
-        model = keras.Model(inputs, keras.layers.Identity()(inputs))
+        model = keras.Model(inputs, keras.layers.Activation(ends_in)(inputs))
     compile_model(model, settings, info)
     return model
+
+
+def last_activation(model: keras.Model) -> str:
+    """Name of the activation that Keras looks behind for a model's loss, `softmax` or `sigmoid`; else `linear`.
+
+    So the loss of a probability below 1e-7 has no bound. In half precision, and of answers that are averaged, it has.
+    """
+    last = model.layers[-1]
+    name = getattr(getattr(last, "activation", None), "__name__", None)
+    return name if name in ("softmax", "sigmoid") and last.compute_dtype == "float32" else "linear"
+
+
+def before_activation(answers: Array, activation: str) -> Array:
+    """What an activation that `last_activation` names makes these answers of, shape (n, outputs)."""
+    if activation == "linear":
+        return answers
+    numbers = np.finfo(np.float32)
+    found = np.log(np.clip(answers, numbers.tiny, None, dtype=np.float64))
+    if activation == "sigmoid":
+        found -= np.log1p(-np.clip(answers, None, 1.0 - numbers.epsneg, dtype=np.float64))
+    return found.astype(np.float32)
 
 
 def let_only_kernels_decay(model: keras.Model) -> None:

@@ -32,8 +32,10 @@ def test_the_answers_are_measured_as_the_model_is(training: dict[str, Any], tens
     rows = engines().rows(data.test)
     engine = engines().fresh(settings, data.info, seed=3)
     engine.prepare(rows)
-    engine.model.set_weights([3 * array for array in engine.model.get_weights()])
+    # So that it is sure of what is wrong, too.
+    engine.model.set_weights([4 * array for array in engine.model.get_weights()])
     answered = engine.predict(rows)
+    assert answered.min() < 1e-8
     engine.evaluate = None  # the rows are read once
     found = evaluation._measured(engine, rows, answered, settings, data.info)
     del engine.evaluate
