@@ -282,6 +282,33 @@ def test_hyperparameters_of_one_name_are_asked_for_in_each_scope_with_its_own_va
     assert calls < 20
 
 
+def scopes_of_layers(hp: Any) -> None:
+    layers = hp.Int("layers", 1, 20)
+    for index in range(20):
+        with hp.conditional_scope("layers", [*range(index + 1, 21)]):
+            if index < layers:
+                if hp.Choice(f"activation_{index}", ["relu", "leaky_relu", "tanh"]) == "leaky_relu":
+                    hp.Float(f"slope_{index}", 0.0, 0.3)
+                hp.Float(f"dropout_{index}", 0.0, 0.5, step=0.1)
+
+
+def test_values_in_scopes_that_hold_together_are_tried_together() -> None:
+    found, calls = asked(scopes_of_layers)
+    assert len(found) == 1 + 3 * 20
+    assert calls < 40
+
+
+def many_scopes_of_one_name(hp: Any) -> None:
+    hp.Choice("kind", [*range(60)])
+    for kind in range(60):
+        with hp.conditional_scope("kind", [kind]):
+            hp.Int("units", 10 * kind + 1, 10 * kind + 9)
+
+
+def test_what_a_scope_has_under_a_name_is_not_carried_into_the_next() -> None:
+    assert {*asked(many_scopes_of_one_name)[0]} == {"kind", "units"}
+
+
 def in_steps(hp: Any) -> None:
     for index in range(hp.Int("layers", 1, 4, step=2)):
         hp.Choice(f"units_{index}", [8, 16, 8])

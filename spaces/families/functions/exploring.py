@@ -208,7 +208,14 @@ class _Exploration:
         # One after the other is the rule: what they ask for keeps its order then.
         if len({_key(other) for other, _ in self._waiting}) > _MAX_CALLS - self._calls - _KEPT:
             wanted = _together([scope, *(other for other, _ in self._waiting)])
-        self.call({**context, **wanted})
+        self.call(self._led(context, wanted))
+
+    def _led(self, context: Values, wanted: Values) -> Values:
+        """Some values with others that lead elsewhere, without those of the scopes that are left by that."""
+        values = {**context, **wanted}
+        active = [one for one in self.space.space if _holds(one.conditions, context)]
+        left = {one.name for one in active} - {one.name for one in active if _holds(one.conditions, values)}
+        return {name: value for name, value in values.items() if name in wanted or name not in left}
 
     def _untried(self) -> list[tuple[Any, Any]]:
         """The choices, and ranges of few values, that have one that no call has asked for, each with that value."""
@@ -224,11 +231,13 @@ class _Exploration:
         """Calls with one value of each; by itself the first of them, where the others have kept it from being asked."""
         one, value = first
         alone = {**self._contexts[_place(one)], one.name: value}
-        together, names = dict(alone), {one.name}
+        together, names, needed = dict(alone), {one.name}, [*one.conditions]
         for other, another in others:
-            if other.name not in names and _holds(other.conditions, together):
-                together[other.name] = another
+            leading = None if other.name in names else _leading(other.conditions, together, needed)
+            if leading is not None and not names & leading.keys():
+                together = {**(self._led(together, leading) if leading else together), other.name: another}
                 names.add(other.name)
+                needed += other.conditions
         self.call(together)
         if (_place(one), value) not in self._tried and self._calls < _MAX_CALLS:
             self._tried.add((_place(one), value))
@@ -284,6 +293,20 @@ def _each(hp: Any) -> Sequence[Any]:
 
 def _place(one: Any) -> _Place:
     return one.name, _key(one.conditions)
+
+
+def _leading(conditions: Sequence[Any], values: Values, needed: Iterable[Any]) -> Values | None:
+    """Values in the place of given ones with which these conditions hold beside those needed; None: there are none."""
+    wanted: Values = {}
+    required = [*needed, *conditions]
+    for condition in conditions:
+        if not condition.is_active({**values, **wanted}):
+            same = [one.values for one in required if one.name == condition.name]
+            allowed = [value for value in condition.values if all(value in one for one in same)]
+            if not allowed:
+                return None
+            wanted[condition.name] = allowed[0]
+    return wanted
 
 
 def _holds(conditions: Iterable[Any], values: Mapping[str, Any]) -> bool:
