@@ -250,7 +250,7 @@ def _numbered(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None
         batch = dataset[number]
         if not _is_element(batch, lambda one: hasattr(one, "shape")):
             raise DataError(f"{where}: gives {_described(batch)}; expected batches of {_EXPECTED}")
-        rows, labels, weights = _each(batch[0], rows_of), _each(batch[1], labels_of), _third(batch)
+        rows, labels, weights = _each(batch[0], rows_of), _each(batch[1], labels_of), _third(batch, where)
         _require_as_many(rows, labels, weights, where)
         yield rows, labels, weights
 
@@ -278,7 +278,8 @@ def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None]
     labels_of = partial(_labels, where=where)
     try:
         for element in dataset.as_numpy_iterator():
-            rows, labels, weights = _each(element[0], np.asarray), _each(element[1], labels_of), _third(element)
+            rows, labels = _each(element[0], np.asarray), _each(element[1], labels_of)
+            weights = _third(element, where)
             if batched is None:
                 batched = bool(_batched(*(_widest([one.shape for one in _arrays(half)]) for half in (rows, labels))))
             if not batched:
@@ -307,9 +308,9 @@ def _is_element(element: Any, is_array: Callable[[Any], bool]) -> bool:
     return all(half and all(map(is_array, half)) for half in halves) and all(map(is_array, element[2:]))
 
 
-def _third(element: Any) -> Array | None:
+def _third(element: Any, where: str) -> Array | None:
     """How much each row of an element counts, if it says so."""
-    return np.asarray(element[2]) if len(element) > 2 else None
+    return unmasked(element[2], f"{where}: weights") if len(element) > 2 else None
 
 
 def _arrays(half: Any) -> list[Any]:

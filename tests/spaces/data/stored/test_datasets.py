@@ -305,6 +305,7 @@ def test_two_that_give_batches_by_their_numbers_are_parts(write: Write) -> None:
         ("self.x.astype(object), self.y", "rows hold Python objects; numbers are expected"),
         ("self.x, np.array(['cat', None] * 10, object)", "labels of type object are not read; numbers or text are"),
         ("self.x, np.ma.masked_equal(self.y, 1)", "labels: what is masked (row 1) has no value"),
+        ("self.x, self.y, np.ma.masked_equal(self.y, 1)", "weights: what is masked (row 1) has no value"),
     ],
 )
 def test_batches_of_something_else_are_told(write: Write, gives: str, message: str) -> None:
