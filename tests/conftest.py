@@ -16,7 +16,7 @@ for _name in (
     os.environ.pop(_name, None)
 
 
-# Runs are written so that no power cut loses them, which a disk that others use too takes its time for: memory does not.
+# Runs are written so that no power cut loses them. A disk that others use too takes its time for that; memory does not.
 _MEMORY = "/dev/shm"
 if os.path.isdir(_MEMORY) and shutil.disk_usage(_MEMORY).free > 4 << 30 and os.access(_MEMORY, os.W_OK):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)
