@@ -13,6 +13,10 @@ class ResultError(Exception):
         super().__init__(printable(message))
 
 
+class UnfitError(ResultError):
+    """A model cannot be expressed in a file format."""
+
+
 class OptionError(ResultError):
     """An option cannot be meant as it is written, such as a column that does not exist."""
 

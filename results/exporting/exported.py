@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from results.errors import ResultError, not_written
+from results.errors import ResultError, UnfitError, not_written
 from results.exporting import metadata
 from results.exporting.card import model_card
 from results.exporting.folder import CARD, earlier_bundle, earlier_files, publish, require_ours, workspace
@@ -167,8 +167,11 @@ def export(
             fixed = inference_model(model, info)
             described["dtypes"] = [given.dtype for given in fixed.inputs]
             wanted, unfit = (wanted, ()) if asked else sorted_out(wanted, fixed, info)
-            files = _make(model, fixed, wanted, rows, expected, folder, directory, pressure, rounding, info)
+            files, refused = _make(model, fixed, wanted, rows, expected, folder, directory, pressure, rounding, info)
             left_out = [format.name for format in wanted[len(files) :]]
+            if not asked and len(refused) < len(files):
+                files = [file for file in files if file.format not in refused]
+                unfit += tuple(refused.items())
             made = [file for file in files if file.path is not None]
             bundle: dict[str, Any] | None = None
             if serve and made and pressure.allows([*wanted[: len(files)], SERVE]):
@@ -232,15 +235,16 @@ def _make(
     pressure: Pressure,
     rounding: _Rounding,
     info: DataInfo,
-) -> list[ExportedFile]:
+) -> tuple[list[ExportedFile], dict[str, str]]:
     """Writes and checks files in the working folder, as many of the formats, in their order, as there is time for.
 
-    Their paths are those they will have.
+    Their paths are those they will have. Besides, the formats among them that cannot hold the model, with the reason.
     """
     from results.exporting.inference import require_fitting
     from results.exporting.writing import write_model
 
     failures: dict[str, str] = {}
+    unfit: dict[str, str] = {}
     begun: list[Format] = []
     for format in wanted:
         if begun and not pressure.allows([*begun, format], rounding.reading([*begun, format])):
@@ -251,6 +255,8 @@ def _make(
             write_model(fixed, format, folder / format.file, rounding.rows.calibration)
         except ResultError as error:
             failures[format.name] = str(error)
+            if isinstance(error, UnfitError):
+                unfit[format.name] = str(error)
     several = Several.of(info)
     inputs = None if info.inputs is None else info.inputs.to_json()
     tasks = [
@@ -265,7 +271,8 @@ def _make(
         if format.rounds and verdicts[format.name].failure is None:
             failure = rounding.check(format, folder / format.file, model, losses)
             verdicts[format.name] = replace(verdicts[format.name], failure=failure)
-    return [_file(format, verdicts[format.name], folder, directory, losses.get(format.name)) for format in begun]
+    files = [_file(format, verdicts[format.name], folder, directory, losses.get(format.name)) for format in begun]
+    return files, unfit
 
 
 class _Rounding:

@@ -14,15 +14,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from results.errors import ResultError
+from results.errors import ResultError, UnfitError
 from results.exporting.formats import Format
 from spaces.backbones.loading import leaves
 from spaces.layers.layers import computing_in
 from spaces.layers.plain_activations import PlainlyActivated, needs_writing
 from spaces.layers.resizing import ResizingByProducts, is_averaging
 from spaces.outside.backend import engines_silent
+from spaces.outside.keras_internals import layers_within
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+# A converter takes about a tenth of a second for each.
+_UNROLLED_STEPS = 1_000
 
 _NOISY = ("absl", "tensorflow", "tf2onnx")
 
@@ -37,7 +41,8 @@ def write_model(model: keras.Model, format: Format, path: Path, calibration: Cal
         calibration: Gives raw training rows, for formats that round what is computed on the way.
 
     Raises:
-        ResultError: The format's packages are missing, or the model cannot be expressed in it; the message says why.
+        UnfitError: The model cannot be expressed in the format; the message says why.
+        ResultError: The format's packages are missing, or the file cannot be written.
     """
     missing = [name for name in format.packages if importlib.util.find_spec(name) is None]
     if missing:
@@ -55,7 +60,8 @@ def write_model(model: keras.Model, format: Format, path: Path, calibration: Cal
         raise
     except (Exception, SystemExit) as error:  # the converters raise whatever their engines do
         reason = " ".join(str(error).split())[:300]
-        raise ResultError(f"cannot be written as {format.name}: {type(error).__name__}: {reason}") from error
+        kind = ResultError if isinstance(error, OSError | MemoryError) else UnfitError
+        raise kind(f"cannot be written as {format.name}: {type(error).__name__}: {reason}") from error
 
 
 def _save(model: keras.Model, path: Path) -> None:
@@ -68,6 +74,23 @@ def _h5(model: keras.Model, path: Path) -> None:
     if any(map(_is_learnt, leaves(model))):
         model = keras.models.clone_model(model, clone_function=_with_given_numbers, recursive=True)
     _save(model, path)
+    if operations := sorted({type(one).__name__ for one in _operations(model)}):
+        # Some have the name of a layer, and are read as one.
+        try:
+            keras.models.load_model(path, compile=False)
+        except Exception as error:
+            path.unlink()
+            raise UnfitError(
+                f"holds operations between its layers ({', '.join(operations)}), which Keras does not read from a h5 "
+                "file; all other formats hold them"
+            ) from error
+
+
+def _operations(model: keras.Model) -> list[Any]:
+    """What a model and those within it compute between their layers, as `x + y` or the mask of an `Embedding`."""
+    inner = [part for part in layers_within(model) if isinstance(part, keras.Model)]
+    steps = [step for part in (model, *inner) for step in getattr(part, "operations", ())]
+    return [step for step in steps if not isinstance(step, keras.layers.Layer)]
 
 
 def _is_learnt(layer: keras.layers.Layer) -> bool:
@@ -102,16 +125,20 @@ def _one_row(tensor: keras.KerasTensor) -> Any:
 
 
 def _without_tensors(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The layer; for a standardization with given numbers, and for antialiasing, the same computation.
+    """The layer; for a standardization, and for antialiasing, the same computation.
 
-    A standardization keeps its numbers as tensors, which the converter would take for further inputs of the model.
+    A standardization keeps its numbers, given or learnt, as tensors, which the converter would take for further inputs
+    of the model.
     """
     layer = _plainly_resized(layer)
-    if not isinstance(layer, keras.layers.Normalization) or layer.weights:
+    if not isinstance(layer, keras.layers.Normalization):
         return layer
-    mean, deviation = np.ravel(layer.input_mean), np.sqrt(np.ravel(layer.input_variance))
-    factors = 1.0 / np.maximum(deviation, keras.config.epsilon())
-    steps = [keras.layers.Rescaling(1.0, (-mean).tolist()), keras.layers.Rescaling(factors.tolist())]
+    mean, deviation = np.asarray(layer.mean), np.sqrt(np.asarray(layer.variance))
+    deviation = np.maximum(deviation, keras.config.epsilon())
+    if layer.invert:
+        steps = [keras.layers.Rescaling(deviation.tolist(), mean.tolist())]
+    else:
+        steps = [keras.layers.Rescaling(1.0, (-mean).tolist()), keras.layers.Rescaling((1.0 / deviation).tolist())]
     return keras.Sequential(steps, name=layer.name)
 
 
@@ -138,8 +165,7 @@ def _tflite_int8(model: keras.Model, path: Path, rows: Array) -> None:
         for row in rows:
             yield [row[None].astype(kind)]
 
-    with engines_silent():
-        _litert(model, path, optimizations=[tf.lite.Optimize.DEFAULT], representative_dataset=representative)
+    _litert(model, path, optimizations=[tf.lite.Optimize.DEFAULT], representative_dataset=representative)
 
 
 def _litert(model: keras.Model, path: Path, types: Sequence[Any] = (), **options: Any) -> None:
@@ -149,7 +175,32 @@ def _litert(model: keras.Model, path: Path, types: Sequence[Any] = (), **options
     if any(is_averaging(layer) or needs_writing(layer) for layer in leaves(model)):
         model = keras.models.clone_model(model, clone_function=_in_own_operations, recursive=True)
     target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS], "supported_types": list(types)}
-    model.export(path, format="litert", verbose=False, target_spec=target, **options)
+    with _unrolled(model), engines_silent():
+        model.export(path, format="litert", verbose=False, target_spec=target, **options)
+
+
+@contextmanager
+def _unrolled(model: keras.Model) -> Iterator[None]:
+    """Inside, recurrent layers compute step after step: LiteRT has no loop that takes any number of rows."""
+    recurrent = [layer for layer in layers_within(model) if isinstance(layer, keras.layers.RNN)]
+    if (steps := sum(_steps(layer) for layer in recurrent)) > _UNROLLED_STEPS:
+        raise UnfitError(
+            f"its recurrent layers go {steps:,} steps; written for tflite are those of {_UNROLLED_STEPS:,} at most"
+        )
+    before = [layer.unroll for layer in recurrent]
+    try:
+        for layer in recurrent:
+            layer.unroll = True
+        yield
+    finally:
+        for layer, unroll in zip(recurrent, before, strict=True):
+            layer.unroll = unroll
+
+
+def _steps(layer: keras.layers.RNN) -> int:
+    built = layer.get_build_config() or {}
+    shape = built.get("input_shape") or built.get("shapes_dict", {}).get("sequences_shape") or (None, None)
+    return shape[1] or 0
 
 
 _WRITERS: dict[str, Callable[[keras.Model, Path], None]] = {

@@ -16,6 +16,7 @@ import pytest
 
 import results
 from results import ResultError
+from results.errors import UnfitError
 from results.exporting import exported as exporting
 from results.exporting import folder, writing
 from results.exporting.folder import publish, require_ours, workspace
@@ -175,6 +176,27 @@ def test_a_missing_package_fails_its_format_alone(digits: Any, tmp_path: Path, m
     assert result.files[0].failure == (
         'onnx needs tf2onnx, which is not installed; pip install "keras-nightshift[onnx]" brings it'
     )
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_format_that_cannot_hold_the_model_fails_only_where_it_was_asked_for(
+    asked: bool, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(digits.directory, tmp_path / "run"))
+    space = run / layout.SPACE
+    space.write_text(space.read_text().replace("export: {formats: [keras, h5, savedmodel, onnx, tflite]}", ""))
+
+    def write(model: Any, format: Any, path: Path, calibration: Any) -> None:
+        if format.name == "tflite":
+            raise UnfitError("holds what nobody knows")
+        path.write_text("")
+
+    monkeypatch.setattr(writing, "write_model", write)
+    monkeypatch.setattr(exporting, "verify", accept_all)
+    result = results.export(run, formats=["keras", "tflite"] if asked else None)
+    assert result.verified is not asked
+    assert result.unfit == (() if asked else (("tflite", "holds what nobody knows"),))
+    assert metadata_of(run / "export")["failed"] == [{"format": "tflite", "reason": "holds what nobody knows"}]
 
 
 def verdicts(tasks: Any) -> Any:

@@ -10,6 +10,8 @@ import pytest
 
 import results
 import spaces
+from results.errors import UnfitError
+from results.exporting.formats import FORMATS
 from search.record.trial import TrialKind
 
 AUGMENTED = """\
@@ -149,3 +151,67 @@ def test_augmentation_resizing_and_logits_survive_every_format(write_run: Any, t
     for name in ("model.keras", "model.tflite"):
         found = results.predict(result.directory / name, [tmp_path / "rows.npy"])
         np.testing.assert_allclose([list(p.probabilities.values()) for p in found], expected, atol=1e-3)
+
+
+def recurrent() -> Any:
+    import keras
+
+    made = keras.layers
+    inputs = keras.Input((5,), dtype="int32")
+    steps = made.LSTM(3, return_sequences=True)(made.Embedding(9, 2, mask_zero=True)(inputs))
+    return keras.Model(inputs, made.Dense(2)(made.Bidirectional(made.GRU(2))(steps)))
+
+
+def standardized(**given: Any) -> Any:
+    import keras
+
+    numbers = np.random.default_rng(5).normal(9.0, 4.0, (50, 5)).astype(np.float32)
+    layer = keras.layers.Normalization(**given)
+    if not given:
+        layer.adapt(numbers)
+    inputs = keras.Input((5,))
+    return keras.Model(inputs, layer(keras.layers.Dense(5)(inputs)))
+
+
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [
+        pytest.param("tflite", recurrent, id="recurrent"),
+        pytest.param("onnx", standardized, id="learnt"),
+        pytest.param("onnx", lambda: standardized(mean=3.0, variance=4.0, invert=True), id="inverse"),
+    ],
+)
+def test_what_a_converter_does_not_know_is_written_in_what_it_knows(
+    name: str, build: Callable[[], Any], tensorflow: None, tmp_path: Any
+) -> None:
+    if name == "onnx":
+        pytest.importorskip("tf2onnx")
+    from results.exporting.reading.loading import load
+    from results.exporting.writing import write_model
+
+    model, rows = build(), np.random.default_rng(4).integers(0, 9, (7, 5))
+    path = tmp_path / FORMATS[name].file
+    write_model(model, FORMATS[name], path)
+    np.testing.assert_allclose(load(path).predict(rows), model.predict(rows, verbose=0), atol=1e-4)
+    assert not any(layer.unroll for layer in layers_of(model) if hasattr(layer, "unroll"))
+
+
+def test_series_that_are_too_long_to_be_written_step_by_step_are_told(tensorflow: None, tmp_path: Any) -> None:
+    import keras
+
+    from results.exporting.writing import write_model
+
+    model = keras.Sequential([keras.Input((1200, 1)), keras.layers.LSTM(1)])
+    with pytest.raises(UnfitError, match=r"its recurrent layers go 1,200 steps; written for tflite are those of 1,000"):
+        write_model(model, FORMATS["tflite"], tmp_path / "model.tflite")
+
+
+def test_a_h5_file_that_keras_would_not_read_is_refused_for_its_operations(tensorflow: None, tmp_path: Any) -> None:
+    from results.exporting.writing import write_model
+
+    path = tmp_path / "model.h5"
+    with pytest.raises(
+        UnfitError, match=r"holds operations between its layers \(NotEqual\), which Keras does not read"
+    ):
+        write_model(recurrent(), FORMATS["h5"], path)
+    assert not path.exists()
