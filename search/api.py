@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,11 +36,12 @@ from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
 from search.night.crew import Crew, as_each
 from search.night.options import judged, require_origin, require_width, require_word
-from search.night.session import MakeCrew, Options, Session, is_done, may_search_on
+from search.night.session import MakeCrew, Options, Session, is_done, may_search_on, threads_of
 from search.night.views.watching import watched
 from search.phases.schedule import endless
 from search.training import threads
 from spaces import SearchSpec
+from spaces.families import family_of
 from spaces.outside import given
 from spaces.reading.library import run_in_trials
 from spaces.reading.overrides import Overrides
@@ -160,8 +162,6 @@ def run(
         elsewhere = _elsewhere(executor, ray)
         require_width(spec, directory, count, elsewhere)
         allowed = going_on(directory, allowed)
-        if _searches(spec, directory):
-            _require_an_end(spec, allowed, directory)
         if name is None:
             name = str(space) if isinstance(space, str | Path) else spec.name
         count = _workers(spec, count, ray)
@@ -187,6 +187,8 @@ def run(
                 width = cluster.threads(threads.for_family(spec.family))
                 cluster.require_room(width)
                 options = replace(options, threads=width)
+            if _searches(spec, directory):
+                _require_an_end(spec, options, directory)
             return _go(directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
@@ -233,8 +235,6 @@ def resume(
     require_given(spec, found.directory)
     elsewhere = _elsewhere(executor, ray)
     require_width(spec, found.directory, count, elsewhere)
-    if _searches(spec, found.directory):
-        _require_an_end(spec, allowed, found.directory)
     count = _workers(spec, count, ray)
     each = as_each(cpus_per_trial, gpus_per_trial, count, elsewhere)
     make = _maker(spec, executor, ray, each)
@@ -251,6 +251,8 @@ def resume(
     )
     crew = partial(Crew, make_executor=make, each=each)
     with connection.connected(_needed(ray, spec, found.directory, most)):
+        if _searches(spec, found.directory):
+            _require_an_end(spec, options, found.directory)
         return _go(found.directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
@@ -333,8 +335,16 @@ def _needed(ray: str | None, spec: SearchSpec, directory: Path, most: int | None
         return None if is_done(reader, most) else ray
 
 
-def _require_an_end(spec: SearchSpec, budget: Budget, directory: Path) -> None:
-    if budget.limited or (told := endless(spec)) is None:
+def _require_an_end(spec: SearchSpec, options: Options, directory: Path) -> None:
+    if options.budget.limited:
+        return
+    if family_of(spec.model).users_code:
+        # What a function of the user's asks for is found by building models; after that, the threads are as they are.
+        with warnings.catch_warnings():
+            # Where TensorFlow has begun already, the session says what that means.
+            warnings.simplefilter("ignore")
+            threads.configure(threads_of(directory, spec, options))
+    if (told := endless(spec)) is None:
         return
     over = ""
     if layout.is_run(directory):

@@ -115,6 +115,15 @@ class Options:
     max_trials: int | None = None
 
 
+def threads_of(directory: Path, spec: SearchSpec, options: Options) -> int:
+    """Threads of one operation: what a run began with it keeps, whatever machine it goes on with."""
+    recorded: int | None = None
+    if layout.is_run(directory):
+        with open_run(directory).read() as reader:
+            recorded = reader.meta("threads")
+    return recorded or options.threads or threads.for_family(spec.family)
+
+
 class Session:
     """Works on one run directory until the run is finished, interrupted or out of time.
 
@@ -151,7 +160,7 @@ class Session:
         self._decide = decide
         self._compare_models = compare
         self._started = self._clock.now()
-        self._threads = self._recorded_threads() or options.threads or threads.for_family(spec.family)
+        self._threads = threads_of(directory, spec, options)
         self._runners: list[Runner] = []
         self._stopping = False
         self._measuring = False
@@ -159,14 +168,6 @@ class Session:
         self._notes: list[str] = []
         self._steps: Steps | None = None
         self._beside = 0
-
-    def _recorded_threads(self) -> int | None:
-        """What a run began with it keeps, whatever machine it goes on with."""
-        if not layout.is_run(self._directory):
-            return None
-        with open_run(self._directory).read() as reader:
-            threads: int | None = reader.meta("threads")
-        return threads
 
     def go(self) -> Run:
         """Searches, retrains, evaluates.

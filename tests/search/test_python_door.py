@@ -244,6 +244,19 @@ def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
         as_spec(bare, data=(PIXELS, DIGITS), objective=["val_loss", "val_accuracy"])
 
 
+def test_the_threads_are_set_before_a_function_builds_models(tmp_path, monkeypatch):
+    from search import api
+
+    (tmp_path / "mine.py").write_text("def build(hp):\n    raise AssertionError\n")
+    space = {"name": "x", "data": {"source": "digits"}, "model": {"family": {"python": f"{tmp_path}/mine.py:build"}}}
+    done = []
+    monkeypatch.setattr(api.threads, "configure", done.append)
+    monkeypatch.setattr(api, "endless", lambda spec: done.append("built"))
+    monkeypatch.setattr(api.Session, "go", lambda session: done.append("begun"))
+    ns.run({**space, "training": {"epochs": 1}}, run_dir=tmp_path / "run", quiet=True, workers=0, on_interrupt="return")
+    assert done == [api.threads.for_family("python:x"), "built", "begun"]
+
+
 def test_labels_in_a_file_that_is_closed_are_told(tmp_path):
     from search.asked import as_spec
 
