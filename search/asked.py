@@ -248,7 +248,8 @@ def _task(plain: Mapping[str, Any], objective: Any, changed_to: Sequence[str]) -
         loss = str(said)
     elif loss is None or metric in CLASSIFICATION_METRICS:
         # What decides is a measure of classes, which may be learnt with a loss of regression.
-        loss = (loss or "mse") if _fractions(_section(plain, changed_to, "data")) else None
+        labels = _first_labels(_section(plain, changed_to, "data"))
+        loss = (loss or "mse") if _fractions(labels) else "binary_crossentropy" if _several(labels) else None
     usual = USUAL["regression" if metric in REGRESSION_METRICS else task_of(loss or "auto", None)]
     return {"metrics": [usual], **({"loss": loss} if loss is not None else {})}
 
@@ -291,8 +292,8 @@ def _predicted(data: Mapping[str, Any], names: list[str]) -> Sequence[str]:
         return names[-1:]
 
 
-def _fractions(data: Mapping[str, Any]) -> bool:
-    """Whether labels that are at hand are numbers that can be no classes; `data` is the section of the space."""
+def _first_labels(data: Mapping[str, Any]) -> Any:
+    """The first labels of the training rows; None where none are at hand. `data` is the section of the space."""
     import numpy as np
 
     from spaces.data.readers.objects import Held, readable
@@ -303,15 +304,26 @@ def _fractions(data: Mapping[str, Any]) -> bool:
     held = given.find(name) if given.is_given(name) else None
     labels = held.labels(partial(_predicted, data)) if isinstance(held, Held) else None
     if labels is None or isinstance(labels, Mapping) or is_structure(labels):
-        return False
+        return None
     with readable(given.spoken(name)):
         some = labels[:_ROWS_LOOKED_AT]
         try:
-            first = np.asarray(some)
+            return np.asarray(some)
         except ValueError:
             # Lists of different lengths, say: whoever reads them says what is wrong.
-            return False
-    return first.dtype.kind == "f" and bool((first != np.floor(first)).any())
+            return None
+
+
+def _fractions(labels: Any) -> bool:
+    """Whether labels are numbers that can be no classes."""
+    return labels is not None and labels.dtype.kind == "f" and bool((labels != labels.round()).any())
+
+
+def _several(labels: Any) -> bool:
+    """Whether labels are rows of 0 and 1 with any number of 1, so that each column is a label by itself."""
+    if labels is None or labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "biuf":
+        return False
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) != 1).any())
 
 
 def _objective(objective: Any) -> Any:

@@ -244,6 +244,26 @@ def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
         as_spec(bare, data=(PIXELS, DIGITS), objective=["val_loss", "val_accuracy"])
 
 
+def test_rows_of_several_labels_are_understood():
+    from search.asked import as_spec
+
+    def build(hp):
+        import keras
+
+        model = keras.Sequential([keras.layers.Dense(hp.Int("units", 4, 5)), keras.layers.Dense(3, "sigmoid")])
+        model.compile("adam", "binary_crossentropy")
+        return model
+
+    def loss(labels, **more):
+        return as_spec(build, data=(PIXELS[:4], labels), **more).training.loss
+
+    several = np.array([[0, 0, 0], [1, 0, 1], [0, 1, 0], [1, 1, 1]])
+    assert [loss(labels) for labels in (several, several > 0, several.tolist())] == ["binary_crossentropy"] * 3
+    assert loss(np.eye(3)[[0, 1, 2, 0]]) == loss(several[:, 0]) == loss(several[:, :1]) == loss(several * 2) == "auto"
+    assert loss(several, objective="val_accuracy") == "binary_crossentropy"
+    assert loss(several, overrides={"training.loss": "mse"}) == "mse"
+
+
 def test_the_threads_are_set_before_a_function_builds_models(tmp_path, monkeypatch):
     from search import api
 
