@@ -158,10 +158,11 @@ def export(
         described = metadata.describe(opened.spec, reader, chosen, stated, model, expected, both_ways)
         rounding = _Rounding(opened.spec, reader, info, described["output"]["kind"] == "logits")
     from results.exporting.inference import inference_model, sorted_out
+    from results.exporting.writing import recurrent_steps
     from spaces.backbones.loading import leaves
 
     # Both ways round, everything is traced and computed twice.
-    pressure.weigh(len(leaves(model)) * (2 if any(both_ways) else 1))
+    pressure.weigh(len(leaves(model)) * (2 if any(both_ways) else 1), recurrent_steps(model))
     try:
         with workspace(directory) as folder:
             fixed = inference_model(model, info)

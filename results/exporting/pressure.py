@@ -16,6 +16,8 @@ Left = Callable[[], float]
 _START, _CHECK = 4.0, 0.7
 # What formats take is said of models of so many layers; that of deeper ones grows with their number.
 _LAYERS = 30
+# Writing a step of a recurrent layer takes about so long where a format has each of them.
+_STEP = 0.3
 # The machine is taken to be this many times slower than an idle one at most.
 _SLOWEST = 5.0
 
@@ -38,10 +40,12 @@ class Pressure:
         self._reserve = reserve
         self._began, self._worked = time.monotonic(), _worked()
         self._depth = 1.0
+        self._steps = 0
 
-    def weigh(self, layers: int) -> None:
-        """Reckons from now on with a model of so many layers."""
+    def weigh(self, layers: int, steps: int = 0) -> None:
+        """Reckons from now on with a model of so many layers, whose recurrent ones go so many steps in all."""
         self._depth = max(1.0, layers / _LAYERS)
+        self._steps = steps
 
     def allows(self, formats: Sequence[Format], reading: float = 0.0) -> bool:
         """Whether the last of these formats can still be written and all of them be checked.
@@ -51,7 +55,8 @@ class Pressure:
             reading: Seconds that it takes this machine to read rows that some of them still need.
         """
         model = self._depth * (formats[-1].seconds + _CHECK * len(formats))
-        needed = model + _START + self._reserve
+        steps = _STEP * self._steps if formats[-1].unrolls else 0.0
+        needed = model + steps + _START + self._reserve
         return self._slowness() * needed + reading <= self._left()
 
     def _slowness(self) -> float:

@@ -182,8 +182,8 @@ def _litert(model: keras.Model, path: Path, types: Sequence[Any] = (), **options
 @contextmanager
 def _unrolled(model: keras.Model) -> Iterator[None]:
     """Inside, recurrent layers compute step after step: LiteRT has no loop that takes any number of rows."""
-    recurrent = [layer for layer in layers_within(model) if isinstance(layer, keras.layers.RNN)]
-    if (steps := sum(_steps(layer) for layer in recurrent)) > _UNROLLED_STEPS:
+    recurrent = _recurrent(model)
+    if (steps := recurrent_steps(model)) > _UNROLLED_STEPS:
         raise UnfitError(
             f"its recurrent layers go {steps:,} steps; written for tflite are those of {_UNROLLED_STEPS:,} at most"
         )
@@ -195,6 +195,15 @@ def _unrolled(model: keras.Model) -> Iterator[None]:
     finally:
         for layer, unroll in zip(recurrent, before, strict=True):
             layer.unroll = unroll
+
+
+def recurrent_steps(model: keras.Model) -> int:
+    """Steps of all recurrent layers of a model together."""
+    return sum(map(_steps, _recurrent(model)))
+
+
+def _recurrent(model: keras.Model) -> list[keras.layers.RNN]:
+    return [layer for layer in layers_within(model) if isinstance(layer, keras.layers.RNN)]
 
 
 def _steps(layer: keras.layers.RNN) -> int:

@@ -50,3 +50,13 @@ def test_a_deep_one_takes_as_much_longer_as_it_has_more_layers(monkeypatch):
     assert begun(9.0, 150, monkeypatch) == []
     assert begun(18.0, 150, monkeypatch) == ["keras", "h5"]
     assert begun(26.0, 150, monkeypatch) == ["keras", "h5", "savedmodel"]
+
+
+def test_a_recurrent_layer_takes_its_time_step_by_step_where_the_format_has_each(monkeypatch):
+    monkeypatch.setattr("results.exporting.pressure.Pressure._slowness", lambda _: 1.0)
+    pressure = Pressure(lambda: 30.0)
+    pressure.weigh(3, steps=100)
+    assert pressure.allows([FORMATS["keras"]])
+    assert not pressure.allows([FORMATS["keras"], FORMATS["tflite"]])
+    pressure.weigh(3, steps=10)
+    assert pressure.allows([FORMATS["keras"], FORMATS["tflite"]])
