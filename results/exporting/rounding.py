@@ -16,6 +16,7 @@ from search.files.store import RunReader
 from spaces import DataInfo, Split
 from spaces.data.types import Sample
 from spaces.models.outputs import of_classes
+from spaces.models.thresholds import PLAIN
 from spaces.outside.backend import engines_silent
 from spaces.values.packing import single
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from spaces import SearchSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+_TOGETHER = 256
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,11 @@ class RunRows:
         rows = sample.measured
         with engines_silent():
             rounded = load(path).predict(rows.x[:])
-        answers = rounded, np.asarray(single(model.predict(rows.x[:].astype(np.float32), verbose=0)))
-        file, memory = (self._score(found.reshape(len(rows), -1), rows.y, logits) for found in answers)
+        # In float32 all of them may take gigabytes.
+        portions = (rows.x[start : start + _TOGETHER] for start in range(0, len(rows), _TOGETHER))
+        parts = [np.asarray(single(model.predict(some.astype(np.float32), verbose=0))) for some in portions]
+        answers = rounded, np.concatenate(parts)
+        file, memory = (self._score(found.reshape(len(rows), -1), rows.y, logits, rows.weight) for found in answers)
         measure = "r2" if self._info.task == "regression" else "accuracy"
         return RoundingLoss(measure, sample.part, len(rows), file, memory)
 
@@ -112,12 +118,18 @@ class RunRows:
             found = arrays.load(self._file, "calibration", "x", "y")
         except (OSError, ValueError) as error:
             raise ResultError(f"{self._file}: damaged ({error})") from error
-        calibration, x, y = (found[name] for name in ("calibration", "x", "y"))
-        numbers = all(rows.dtype.kind in "biuf" for rows in (calibration, x, y))
-        if not numbers or {calibration.shape[1:], x.shape[1:]} != {self._info.input_shape} or len(x) != len(y):
+        (calibration, x, y), weight = (found[name] for name in ("calibration", "x", "y")), found.get("weight")
+        numbers = all(rows.dtype.kind in "biuf" for rows in found.values())
+        fit = all(rows.shape[1:] == self._info.input_shape and len(rows) for rows in (calibration, x))
+        if not numbers or not fit or not self._are_labels(y, len(x)) or not _are_weights(weight, len(x)):
             raise ResultError(f"{self._file}: holds no rows that the model takes")
         part = "test" if (self._recorded.get("rows") or {}).get("test") else "validation"
-        return Sample(calibration, Split(x, y), part)
+        return Sample(calibration, Split(x, y, weight), part)
+
+    def _are_labels(self, y: Array, rows: int) -> bool:
+        labels, outputs = self._info.labels, self._info.outputs
+        in_one = labels == "integer" or (labels == "number" and outputs == 1)
+        return y.shape == (rows,) if in_one and y.ndim == 1 else labels != "integer" and y.shape == (rows, outputs)
 
     def _loaded(self) -> Sample:
         from spaces import DataError, load_data
@@ -132,25 +144,35 @@ class RunRows:
             raise ResultError("rounding is measured on the rows of the run, and the data are no longer the same")
         return data.sample()
 
-    def _score(self, answers: Array, y: Array, logits: bool) -> float:
+    def _score(self, answers: Array, y: Array, logits: bool, weight: Array | None = None) -> float:
+        half = 0.0 if logits else PLAIN
         if self._info.task == "regression":
-            return _r2(answers, y.reshape(answers.shape))
+            return _r2(answers, y.reshape(answers.shape), weight)
         if self._info.labels == "multi-label":
-            return float(np.mean((answers >= (0.0 if logits else 0.5)) == (y == 1)))
+            return float(np.average(((answers >= half) == (y == 1)).mean(axis=1), weights=weight))
         labels = y.argmax(axis=1) if self._info.labels == "one-hot" else y
         single, chosen = answers.shape[1] == 1, of_classes(answers, self._info)
-        classes = answers[:, 0] >= (0.0 if logits else 0.5) if single else chosen.argmax(axis=1)
-        return float(np.mean(classes == labels))
+        classes = answers[:, 0] > half if single else chosen.argmax(axis=1)
+        return float(np.average(classes == labels, weights=weight))
 
 
-def _r2(answers: Array, y: Array) -> float:
+def _are_weights(weight: Array | None, rows: int) -> bool:
+    return weight is None or (weight.shape == (rows,) and bool((np.isfinite(weight) & (weight > 0)).all()))
+
+
+def _r2(answers: Array, y: Array, weight: Array | None) -> float:
     """As the measure of that name: of each target by itself, for the unit of one must not hide what another has lost.
 
     Args:
         answers: Shape (n, targets).
         y: The same shape.
+        weight: How much each row counts; None: all alike.
     """
     wanted, given = y.astype(np.float64), answers.astype(np.float64)
-    spread = np.sum((wanted - wanted.mean(axis=0)) ** 2, axis=0)
-    errors = np.sum((given - wanted) ** 2, axis=0)
+    counts = np.ones((len(y), 1)) if weight is None else weight.astype(np.float64)[:, None]
+    # Of what is the same in all rows the mean is exact.
+    apart = wanted - wanted[:1]
+    mean = np.sum(counts * apart, axis=0) / np.sum(counts)
+    spread = np.sum(counts * (apart - mean) ** 2, axis=0)
+    errors = np.sum(counts * (given - wanted) ** 2, axis=0)
     return float(np.mean(np.where(spread > 0, 1 - errors / np.where(spread > 0, spread, 1.0), errors == 0)))

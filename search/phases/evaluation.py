@@ -79,7 +79,9 @@ def save_sample(run: Path, data: Dataset) -> None:
     """
     if data.changing and not (run / layout.SAMPLE).exists():
         sample = data.sample()
-        _write(run / layout.SAMPLE, calibration=sample.calibration, x=sample.measured.x, y=sample.measured.y)
+        part = sample.measured
+        weight = {} if part.weight is None else {"weight": part.weight}
+        _write(run / layout.SAMPLE, calibration=sample.calibration, x=part.x, y=part.y, **weight)
 
 
 def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock: Clock, seed: int) -> None:
@@ -260,7 +262,8 @@ def decided(predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Classes and confidences, each of shape (n,), of probabilities of shape (n, classes); (n, 1) means two classes."""
     if predictions.shape[1] == 1:
         positive = predictions[:, 0]
-        return (positive >= 0.5).astype(np.int32), np.maximum(positive, 1 - positive)
+        # As Keras's accuracy counts: exactly one half is the first class.
+        return (positive > thresholds.PLAIN).astype(np.int32), np.maximum(positive, 1 - positive)
     return predictions.argmax(axis=1).astype(np.int32), predictions.max(axis=1)
 
 

@@ -229,7 +229,7 @@ class Sample:
     Attributes:
         calibration: up to 100 raw training rows, by which it is found out how to round.
         measured: up to 2,000 rows of the test part, or the validation part where there is none, on which it is measured
-            what that costs.
+            what that costs; none of weight 0.
         part: which of the two.
     """
 
@@ -272,9 +272,13 @@ class Dataset:
     def sample(self) -> Sample:
         """The rows that formats need which round the weights."""
         rows, part = (self.validation, "validation") if self.test is None else (self.test, "test")
-        measured = np.sort(np.random.default_rng(0).permutation(len(rows))[:_MEASURED])
+        order = np.random.default_rng(0).permutation(len(rows))
+        # Where only rows of weight 0 were drawn, nothing would be measured.
+        counting = order if rows.weight is None else order[rows.weight[order] > 0]
+        measured = np.sort(counting[:_MEASURED])
+        weight = None if rows.weight is None else rows.weight[measured]
         calibration = np.random.default_rng(1).permutation(len(self.train))[:_CALIBRATION]
-        return Sample(self.train.x[calibration], Split(rows.x[measured], rows.y[measured]), part)
+        return Sample(self.train.x[calibration], Split(rows.x[measured], rows.y[measured], weight), part)
 
     def fold(self, number: int) -> tuple[Split, Split]:
         """The rows that train and those that validate in one fold of a cross-validation, counted from 0."""

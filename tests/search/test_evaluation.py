@@ -44,3 +44,9 @@ def test_the_answers_are_measured_as_the_model_is(training: dict[str, Any], tens
     for name, value in expected.items():
         assert np.isfinite(value)
         assert found[name] == pytest.approx(value, rel=1e-5), name
+
+
+def test_a_probability_of_one_half_is_the_first_class_as_keras_counts() -> None:
+    classes, confidence = evaluation.decided(np.array([[0.5], [0.51], [0.25]]))
+    assert classes.tolist() == [0, 1, 0]
+    assert confidence.tolist() == [0.5, 0.51, 0.75]

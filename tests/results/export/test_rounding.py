@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ import results
 import search
 import spaces
 from results.errors import ResultError
+from results.exporting import rounding
 from results.exporting.exported import _Rounding
 from results.exporting.formats import FORMATS
 from results.exporting.reading.loading import load
@@ -20,6 +22,7 @@ from results.exporting.rounding import RoundingLoss, RunRows
 from search.files import layout
 from search.files.store import RunReader, Work
 from search.record.trial import TrialKind
+from spaces import DataInfo, Dataset, Split
 
 SPACE = """\
 name: rounded
@@ -116,9 +119,9 @@ def test_as_long_as_reading_took_it_is_reckoned_with(tmp_path: Any) -> None:
     reader = SimpleNamespace(directory=tmp_path, meta=lambda _: {}, work=lambda: work)
     rows = RunRows(None, reader, None)  # type: ignore[arg-type]
     assert rows.seconds == 240.0
-    rounding = object.__new__(_Rounding)
-    rounding.rows = rows
-    assert [rounding.reading([FORMATS[name] for name in names]) for names in (["keras"], ["keras", "tflite-int8"])] == [
+    costs = object.__new__(_Rounding)
+    costs.rows = rows
+    assert [costs.reading([FORMATS[name] for name in names]) for names in (["keras"], ["keras", "tflite-int8"])] == [
         0.0, 240.0,
     ]  # fmt: skip
     (tmp_path / layout.SAMPLE).parent.mkdir()
@@ -169,6 +172,9 @@ def test_rows_of_a_data_set_that_comes_in_another_order_are_kept(tensorflow: Non
     [
         ("classification", True, [[0.1], [-0.2], [0.3]], [1, 0, 0], 2 / 3),
         ("classification", False, [[0.6], [0.4], [0.3]], [1, 1, 0], 2 / 3),
+        # As Keras counts: exactly one half is the first class.
+        ("classification", False, [[0.5], [0.6]], [0, 1], 1.0),
+        ("classification", True, [[0.0], [0.1]], [0, 1], 1.0),
         ("regression", False, [[1.0], [2.0], [4.0]], [1.0, 2.0, 3.0], 1 - 1 / 2),
         # One target is met, the other, of a smaller unit, is lost.
         ("regression", False, [[0.0, 1e4], [0.0, 2e4]], [[0.0, 1e4], [1.0, 2e4]], (1 - 2 + 1) / 2),
@@ -177,8 +183,6 @@ def test_rows_of_a_data_set_that_comes_in_another_order_are_kept(tensorflow: Non
     ],
 )
 def test_what_is_compared(task: Any, logits: bool, answers: Any, y: Any, expected: float, made: Any) -> None:
-    from dataclasses import replace
-
     info = replace(made[1].info, task=task, labels="integer" if task == "classification" else "number")
     rows = object.__new__(RunRows)
     rows._info = info
@@ -198,3 +202,67 @@ def test_a_model_that_takes_whole_numbers_is_calibrated_with_such(tensorflow: No
     write_model(model, format, tmp_path / format.file, lambda: rows)
     found = load(tmp_path / format.file).predict(rows)
     np.testing.assert_allclose(found, model.predict(rows, verbose=0), atol=0.02)
+
+
+ROWS = DataInfo("tabular", (3,), "float32", "classification", "integer", 2, ("no", "yes"))
+X = np.random.default_rng(0).random((600, 3), np.float32)
+KEPT = {"calibration": X[:5], "x": X, "y": (X[:, 0] > 0.5).astype(np.int32)}
+
+
+def kept(folder: Any, info: DataInfo = ROWS, **arrays: Any) -> RunRows:
+    """The rows of a run that kept these."""
+    (folder / layout.SAMPLE).parent.mkdir(exist_ok=True)
+    np.savez(folder / layout.SAMPLE, **{**KEPT, **arrays})
+    reader: Any = SimpleNamespace(directory=folder, meta=lambda _: {"rows": {"test": 600}}, work=list)
+    return RunRows(None, reader, info)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("labels", "arrays"),
+    [
+        ("integer", {"y": KEPT["y"][:, None]}),
+        ("integer", {"y": np.zeros(())}),
+        ("one-hot", {}),
+        ("multi-label", {"y": np.zeros((600, 3))}),
+        ("number", {}),
+        ("integer", {"x": X[:0], "y": KEPT["y"][:0]}),
+        ("integer", {"calibration": X[:0]}),
+        ("integer", {"weight": np.zeros(600)}),
+        ("integer", {"weight": np.ones(5)}),
+    ],
+)
+def test_kept_rows_that_are_not_those_of_the_model_are_refused(tmp_path: Any, labels: Any, arrays: Any) -> None:
+    assert len(kept(tmp_path).calibration()) == 5
+    with pytest.raises(ResultError, match="holds no rows that the model takes"):
+        kept(tmp_path, replace(ROWS, labels=labels), **arrays).calibration()
+
+
+def test_rows_are_measured_in_portions_and_count_with_their_weights(tmp_path: Any, monkeypatch: Any) -> None:
+    asked: list[int] = []
+
+    def answer(rows: Any, verbose: int) -> Any:
+        asked.append(len(rows))
+        return rows[:, :1]
+
+    file = SimpleNamespace(predict=lambda rows: np.zeros((len(rows), 1)))
+    monkeypatch.setattr(rounding, "load", lambda _: file)
+    model: Any = SimpleNamespace(predict=answer)
+    weight = np.where(KEPT["y"] == 1, 3.0, 1.0)
+    found = kept(tmp_path, weight=weight).loss(tmp_path / "model-int8.tflite", model, logits=False)
+    assert (sum(asked), max(asked)) == (600, 256)
+    assert (found.model, found.rows) == (1.0, 600)
+    assert found.file == pytest.approx(weight[KEPT["y"] == 0].sum() / weight.sum())
+    regression = kept(tmp_path, replace(ROWS, task="regression", labels="number", outputs=1))
+    answers, y = np.array([[1.5], [2.0], [0.0]]), np.array([1.0, 2.0, 9.0])
+    told = regression._score(answers, y, False, np.array([1.0, 2.0, 0.0]))
+    assert told == pytest.approx(1 - 0.25 / ((1 - 5 / 3) ** 2 + 2 * (2 - 5 / 3) ** 2))
+
+
+def test_no_row_of_weight_0_is_measured() -> None:
+    part = Split(X, KEPT["y"], (np.arange(600) % 3 == 0).astype(np.float32))
+    sample = Dataset("rows", ROWS, part, part, part, "", "").sample().measured
+    assert sample.weight is not None
+    assert (len(sample), sample.weight.min()) == (200, 1.0)
+    alike = Dataset("rows", ROWS, Split(X, part.y), Split(X, part.y), None, "", "").sample().measured
+    assert alike.weight is None
+    assert len(alike) == 600
