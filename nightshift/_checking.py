@@ -17,8 +17,8 @@ from results.reporting import report
 from search.api import as_budget
 from search.asked import as_spec, require_given
 from search.budget import Budget
-from search.errors import SearchFailed
-from search.files import layout
+from search.errors import SearchFailed, not_written
+from search.files import arrays, layout
 from search.night.rehearsal import Rehearsal, rehearse, sliver
 from spaces import SearchSpec
 from spaces.data.stored.rows import close_below
@@ -67,6 +67,7 @@ def check(
         RunError: There is no such cluster.
         SearchFailed: The tiny night gave no score, or not every file; or what frozen backbones make of the rows takes
             more than `limits.disk`.
+        DiskError: The disk is full.
         ValueError: The budget cannot be read, or has begun already and `until` is given besides.
     """
     spec = as_spec(
@@ -110,8 +111,13 @@ def _pass_through(spec: SearchSpec, directory: Path) -> None:
         raise SearchFailed(f"the night would fail: {'; '.join(failures)}")
     if any(file.path is not None for file in exported.files):
         with np.load(tiny.directory / layout.TEST_ROWS) as rows:
-            np.save(directory / "row.npy", rows["x"][:1])
-        predict(tiny.directory, [directory / "row.npy"])
+            first = rows["x"][:1]
+        file = directory / "row.npy"
+        try:
+            arrays.save(file, first)
+        except OSError as error:
+            raise not_written(file, error) from error
+        predict(tiny.directory, [file])
 
 
 def _fails(file: ExportedFile) -> bool:

@@ -1,6 +1,8 @@
 """A rehearsal as Python users ask for it; the command line's, which calls the same function, is in test_cli.py."""
 
 import contextlib
+import errno
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +15,7 @@ import spaces
 from nightshift import _checking as checking
 from results.exporting import ExportedFile
 from results.exporting.rounding import RoundingLoss
-from search import Budget, NotReported, SearchFailed
+from search import Budget, DiskError, NotReported, SearchFailed
 from search.files import layout
 from search.night import rehearsal
 from search.night.rehearsal import sliver
@@ -184,6 +186,21 @@ def test_that_a_model_of_one_epoch_rounds_badly_is_no_sign_of_the_night(tmp_path
         with pytest.raises(SearchFailed, match=f"the night would fail: tflite-int8: {fails}"):
             checking._pass_through(spec, tmp_path)
     assert sliver(spec).export.quantisation_loss == 1
+
+
+def test_a_disk_that_is_full_in_the_end_is_told_as_one(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    made = SimpleNamespace(files=(ExportedFile("keras", tmp_path / "model.keras", 1, "", 0.0, None),))
+    (tmp_path / layout.TEST_ROWS).parent.mkdir()
+    np.savez(tmp_path / layout.TEST_ROWS, x=np.zeros((2, 8, 8)))
+    monkeypatch.setattr(checking.search, "run", lambda *_, **__: SimpleNamespace(directory=tmp_path))
+    monkeypatch.setattr(checking, "export", lambda *_: made)
+    monkeypatch.setattr(checking, "report", lambda *_: Path())
+    monkeypatch.setattr(checking.arrays, "save", full)
+    with pytest.raises(DiskError, match=r"row\.npy: cannot be written \(No space left on device\)"):
+        checking._pass_through(spaces.load("digits"), tmp_path)
 
 
 def test_what_one_epoch_has_no_room_for_is_left_out_of_the_sliver_of_a_night():

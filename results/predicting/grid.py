@@ -13,6 +13,7 @@ from results.fonts import any_script
 from results.predicting.inputs import Array
 from results.predicting.predictions import Prediction
 from results.text import numbers, visible
+from search.files import atomic
 from spaces.basics.printable import cut
 
 MOST = 100
@@ -30,7 +31,7 @@ def draw_grid(predictions: Sequence[Prediction], path: str | Path) -> int:
 
     Args:
         predictions: Of a model that takes images.
-        path: A `.png`, `.pdf` or `.svg` file; replaced if it exists.
+        path: A `.png`, `.pdf` or `.svg` file, `.png` is added to a name without ending; replaced if it exists.
 
     Returns:
         The number of pictures drawn.
@@ -61,8 +62,12 @@ def draw_grid(predictions: Sequence[Prediction], path: str | Path) -> int:
         axis.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, vmin=0, vmax=1, interpolation="nearest")
         # Names come from strangers, and matplotlib reads dollar signs as formulas.
         axis.set_title(_title(prediction), fontsize=9, parse_math=False)
+    place = Path(path) if Path(path).suffix else Path(f"{path}.png")
     try:
-        figure.savefig(path, dpi=120)
+        # For a picture no folder is made.
+        place.parent.stat()
+        with atomic.replacing_what_is_named(place) as stream:
+            figure.savefig(stream, format=place.suffix[1:], dpi=120)
     except OSError as error:
         raise not_written(path, error) from error
     except ValueError as error:

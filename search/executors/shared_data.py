@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from search.errors import DiskError
-from search.files import atomic, layout
+from search.files import arrays, atomic, layout
 from spaces import DataInfo, Dataset, Split
 from spaces.data.stored import StoredRows
 from spaces.data.stored.rows import blocks
@@ -157,8 +157,7 @@ def _part(folder: Path, name: str, stored: Mapping[str, Any]) -> Split:
 def _save(path: Path, array: np.ndarray | None) -> None:
     if array is not None:
         # On the disk before the description: a machine that loses its power would leave zeros that it calls complete.
-        with atomic.replacing(path) as stream:
-            np.save(stream, np.ascontiguousarray(array))
+        arrays.save(path, np.ascontiguousarray(array))
 
 
 def _load_if_there(path: Path) -> np.ndarray | None:

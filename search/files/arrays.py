@@ -1,4 +1,4 @@
-"""Reading npz files that may be damaged."""
+"""Files of arrays: npz files that may be damaged are read, and of npy files it is told why they cannot be written."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from search.files import atomic
 from spaces.basics.files import unreadable
 from spaces.data.readers.memory import check_size
 
@@ -47,3 +48,24 @@ def load(path: Path, *names: str, own_size: bool = False) -> dict[str, np.ndarra
     if missing:
         raise ValueError(f"has no {missing[0]}")
     return found
+
+
+def save(path: Path, array: np.ndarray[Any, np.dtype[Any]]) -> None:
+    """Writes an npy file.
+
+    Args:
+        path: The file; its folder is made if it is missing.
+        array: What it holds.
+
+    Raises:
+        OSError: It cannot be written, with the reason; a file of that name from before is untouched.
+    """
+    with atomic.replacing(path) as stream:
+        np.save(_Plain(stream), array)
+
+
+class _Plain:
+    """A stream that NumPy does not know for a file: its own way into one tells how much fitted there, and not why."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.write = stream.write

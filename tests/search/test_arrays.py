@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import os
 import random
+import resource
 
 import numpy as np
 import pytest
@@ -56,3 +58,28 @@ def test_pickled_objects_are_not_read(tmp_path):
     np.savez(tmp_path / "file.npz", x=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="pickle"):
         arrays.load(tmp_path / "file.npz")
+
+
+@pytest.mark.parametrize(
+    "array", [np.arange(6.0).reshape(2, 3), np.asfortranarray(np.eye(3)), np.zeros((0, 2), np.uint8)]
+)
+def test_what_is_saved_is_what_numpy_reads(tmp_path, array):
+    arrays.save(tmp_path / "new" / "file.npy", array)
+    found = np.load(tmp_path / "new" / "file.npy")
+    assert (found.dtype, found.shape) == (array.dtype, array.shape)
+    assert (found == array).all()
+
+
+def test_why_an_array_cannot_be_saved_is_told_and_an_earlier_one_stays(tmp_path):
+    path = tmp_path / "file.npy"
+    arrays.save(path, np.arange(3))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as told:
+            arrays.save(path, np.zeros(9000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert told.value.errno == errno.EFBIG
+    assert np.load(path).tolist() == [0, 1, 2]
+    assert os.listdir(tmp_path) == ["file.npy"]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from results.exporting.serving.inputs import takes
+from search.files import arrays
 from spaces import DataInfo
 from spaces.data.tables.encoding import ColumnEncoding
 
@@ -49,7 +50,7 @@ def make_samples(folder: Path, rows: Array, info: DataInfo) -> Samples:
             return _images(folder, rows[:_IMAGES], info)
         case "columns":
             return _table(folder, rows, info)
-    np.save(folder / "rows.npy", rows)
+    arrays.save(folder / "rows.npy", rows)
     return Samples((folder / "rows.npy",), rows)
 
 

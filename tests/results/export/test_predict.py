@@ -452,9 +452,23 @@ def test_a_grid_is_drawn(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_under_a_grid_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*given: Any, **options: Any) -> None:
+    def fail(figure: Any, stream: Any, **options: Any) -> None:
+        stream.write(b"half of it")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    (tmp_path / "grid.png").write_bytes(b"an earlier one")
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
     with pytest.raises(DiskError, match=r"grid.png: cannot be written \(No space left on device\)"):
         draw_grid([prediction(value=0.5)], tmp_path / "grid.png")
+    assert (tmp_path / "grid.png").read_bytes() == b"an earlier one"
+    assert len([*tmp_path.iterdir()]) == 1
+
+
+@pytest.mark.parametrize(("name", "made", "begins"), [("a", "a.png", b"\x89PNG"), ("a.SVG", "a.SVG", b"<?xml")])
+def test_the_ending_says_what_a_grid_is_written_as(tmp_path: Path, name: str, made: str, begins: bytes) -> None:
+    draw_grid([prediction(value=0.5)], tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [made]
+    assert (tmp_path / made).read_bytes().startswith(begins)
+    with pytest.raises(ResultError, match=r"a.doc: cannot be written \(Format 'doc' is not supported"):
+        draw_grid([prediction(value=0.5)], tmp_path / "a.doc")
+    assert [path.name for path in tmp_path.iterdir()] == [made]
