@@ -225,7 +225,8 @@ def _changed(now: str, recorded: str) -> list[str]:
 
 def _with(plain: Mapping[str, Any], name: str, **more: Any) -> Any:
     """A section of a space and what is given besides; what is no section stays, for validation to refuse."""
-    section = to_plain(plain.get(name, {}), asked=True)
+    there = plain.get(name)
+    section = to_plain({} if there is None else there, asked=True)
     return {**section, **more} if isinstance(section, Mapping) else section
 
 

@@ -47,6 +47,13 @@ class Section(BaseModel):
             return as_whole(value)
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _left_out(cls, value: Any, field: ValidationInfo) -> Any:
+        usual = cls.model_fields[field.field_name or ""].default
+        # As for a rule: `--set` can leave a section of the file out in no other way.
+        return usual if value is None and isinstance(usual, Section) else value
+
 
 def as_whole(value: Any) -> Any:
     """A whole number that is written as 1e6, as in JSON, as one; everything else as it is, also 1e20."""

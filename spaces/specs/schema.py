@@ -39,10 +39,20 @@ _TARGET = {
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a space file, with what installed packages add to it and can be imported."""
     schema = _finished(_with_families(SearchSpec.model_json_schema()))
+    for name in _left_out(schema):
+        schema["$defs"][name]["type"] = ["object", "null"]
     schema["$defs"]["When"] = _WHEN
     schema["$defs"]["Source"]["properties"]["target"] = _TARGET
     schema["$defs"]["DataSection"]["properties"]["source"]["anyOf"] += map(_other_source, _importable(OTHER_SOURCES))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Space file"}
+
+
+def _left_out(schema: dict[str, Any]) -> Iterator[str]:
+    """The kinds of sections that may be left out, as null leaves them out too."""
+    for section in (schema, *schema["$defs"].values()):
+        for key, value in section.get("properties", {}).items():
+            if "$ref" in value and key not in section.get("required", ()):
+                yield value["$ref"].rpartition("/")[2]
 
 
 def _with_families(schema: dict[str, Any]) -> dict[str, Any]:

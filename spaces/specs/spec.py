@@ -150,10 +150,11 @@ def _validated(data: dict[str, Any], *, begun: bool = False) -> dict[str, Any]:
         if key not in SearchSpec.model_fields
     ]
     for key, field in SearchSpec.model_fields.items():
+        usual = field.get_default(call_default_factory=True)
         if key not in data and field.is_required():
             problems.append(problem((key,), "is missing"))
-        elif key not in data:
-            parts[key] = field.get_default(call_default_factory=True)
+        elif key not in data or (data[key] is None and isinstance(usual, Section)):
+            parts[key] = usual
         else:
             found = _section(key, data[key], problems, parts.get("model"))
             if found is not None:

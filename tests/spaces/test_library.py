@@ -369,6 +369,18 @@ class TestOverrides:
         assert spec.training.stop_when
         assert spaces.load(spec, ["training.stop_when=null"]).training.stop_when == ()
 
+    def test_null_takes_a_section_away_that_may_be_left_out(self) -> None:
+        model = {"family": "cnn", "blocks": 1, "filters": 8}
+        plain = spaces.load({**MINIMAL, "model": model})
+        more = {**model, "stem": {"filters": 4}, "augmentation": {"zoom": 0.1}}
+        sections = ("search", "constraints", "limits", "keep_checkpoints", "final", "export")
+        given = {**MINIMAL, "model": more, "constraints": {"parameters": 5}, "final": {"seeds": 1}}
+        nulls = [f"{key}=null" for key in ("model.stem", "model.augmentation", *sections)]
+        assert spaces.load(given, nulls) == plain
+        assert spaces.dump(spaces.load(given, nulls)) == spaces.dump(plain)
+        with pytest.raises(spaces.SpaceError, match="training: found nothing; allowed: a mapping"):
+            spaces.load(given, ["training=null"])
+
     def test_an_item_of_a_list_is_named_by_its_position(self) -> None:
         spec = spaces.load("digits", ["baselines.0.values.units=32"])
         assert spec.baselines[0].values["units"] == 32
@@ -587,6 +599,9 @@ class TestSchema:
             ("data", {"source": "digits", "image_size": None}),
             ("limits", {"disk": " 1.5 GiB ", "memory": None}),
             ("training", {"epochs": 1, "early_stopping": None, "stop_when": None}),
+            ("model", {"family": "cnn", "blocks": 1, "filters": 8, "stem": None, "augmentation": None}),
+            ("final", None),
+            ("search", None),
         ],
     )
     def test_what_loading_takes_fits(self, key: str, value: Any, validator: Any) -> None:
