@@ -23,11 +23,18 @@ SIGNATURE = "predict_signature.py"
 TABLE = "columns.json"
 # What training reads: a document may be longer than Python takes by itself.
 _LONG_CELLS = "csv.field_size_limit(2**20)"
-# Blanks in the header of `a, b, c` are no part of a name, wherever training had the names from.
+# Blanks in the header of `a, b, c` are no part of a name, wherever training had the names from. Cells that a line lacks
+# at its end are empty, as in training.
 _CELLS = (
-    '    cells = csv.DictReader(open(file, newline="", encoding="utf-8-sig"))',
-    "    cells.fieldnames = [name.strip() for name in cells.fieldnames]",
+    '    cells = csv.DictReader(open(file, newline="", encoding="utf-8-sig"), restval="")',
+    "    cells.fieldnames = [name.strip() for name in cells.fieldnames or ()]",
 )
+_ESCAPED = (
+    "    # Signs that cannot be printed are known as escapes.",
+    '    signs = {c: c.encode("unicode_escape").decode() for c in "".join(cells.fieldnames) if not c.isprintable()}',
+    "    cells.fieldnames = [name.translate(str.maketrans(signs)) for name in cells.fieldnames]",
+)
+_ROWS = ("    if not len(rows):", '        sys.exit(f"{file}: holds no rows")')
 
 
 def script_name(format: str) -> str:
@@ -153,7 +160,7 @@ def signature_script(info: DataInfo, output: OutputKind, threshold: float | None
     elif kind == COLUMNS:
         numbers = {one.name: one.column.strip() for one in inputs if one.dtype == "float32"}
         words = {one.name: one.column.strip() for one in inputs if one.dtype == "string"}
-        lines += [*_CELLS, "    rows = list(cells)", "    columns = {"]
+        lines += [*_cells(info), "    rows = list(cells)", *_ROWS, "    columns = {"]
         lines += [
             f'        "{name}": tf.constant([number(row[{column!r}]) for row in rows]),'
             for name, column in numbers.items()
@@ -211,7 +218,8 @@ def _reading(info: DataInfo) -> tuple[str, list[str], list[str], list[str]]:
             standard = ["import csv", *(["import re"] if "text" in kinds else [])]
             standard += ["from datetime import datetime"] if "date" in kinds else []
             aliases = any(encoding.aliases for encoding in info.encodings)
-            return "Predictions for plain CSV files", standard, ["import numpy as np"], _table(kinds, aliases=aliases)
+            read = _table(kinds, _cells(info), aliases=aliases)
+            return "Predictions for plain CSV files", standard, ["import numpy as np"], read
     shape = ", ".join(map(str, info.input_shape))
     read = ["", "for file in sys.argv[1:]:", f"    rows = np.load(file).reshape(-1, {shape})"]
     return "Predictions for rows in .npy files", [], ["import numpy as np"], read
@@ -250,7 +258,12 @@ def _image(info: DataInfo) -> list[str]:
     return [*lines, f'    rows = ({scaled}).reshape(1, {shape}).astype("{info.dtype}")']
 
 
-def _table(kinds: Collection[str], *, aliases: bool) -> list[str]:
+def _cells(info: DataInfo) -> list[str]:
+    """Lines that open a table, its columns under the names that training gave them."""
+    return [*_CELLS, *(_ESCAPED if any("\\" in encoding.name for encoding in info.encodings) else ())]
+
+
+def _table(kinds: Collection[str], cells: Sequence[str], *, aliases: bool) -> list[str]:
     steps: dict[str, Sequence[str]] = {
         "number": ('row.append(column["fill"] if absent else float(cell))',),
         "boolean": (
@@ -297,8 +310,9 @@ def _table(kinds: Collection[str], *, aliases: bool) -> list[str]:
         "",
         "",
         "for file in sys.argv[1:]:",
-        *_CELLS,
+        *cells,
         '    rows = np.array([encoded(line) for line in cells], "float32")',
+        *_ROWS,
     ]
 
 

@@ -142,20 +142,51 @@ def test_scripts_know_columns_with_blanks_around_their_names(tmp_path: Path) -> 
     assert "row['b']" in text
 
 
+def test_scripts_take_lines_that_lack_cells_and_names_that_cannot_be_printed(tmp_path: Path) -> None:
+    town, size = ColumnEncoding("town", "category", values=("A",), missing=True), ColumnEncoding("size", "number")
+    assert rows_of(ask_a_script(tmp_path, (size, town), "size,town\n1,A\n2\n")) == [[1.0, 1.0, 0.0], [2.0, 0.0, 1.0]]
+    hidden = (replace(size, name="si\\u200bze"),)
+    assert rows_of(ask_a_script(tmp_path, hidden, "si\u200bze\n3\n")) == [[3.0]]
+    assert "unicode_escape" not in scripts.script("onnx", TABLE, "logits", 2)
+    for table in (TABLE, replace(TABLE, columns=(hidden[0].name,), table=hidden)):
+        text = scripts.signature_script(table, "logits")
+        ast.parse(text)
+        assert set(scripts._cells(table)) <= set(text.splitlines())
+
+
+@pytest.mark.parametrize("text", ["", "size\n"])
+def test_scripts_say_of_a_table_without_rows_that_it_has_none(tmp_path: Path, text: str) -> None:
+    done = ask_a_script(tmp_path, (ColumnEncoding("size", "number"),), text)
+    assert (done.returncode, done.stderr.strip()) == (1, f"{tmp_path / 'new.csv'}: holds no rows")
+    assert set(scripts._ROWS) <= set(scripts.signature_script(TABLE, "logits").splitlines())
+
+
 def read_by_a_script(folder: Path, column: ColumnEncoding, given: Sequence[str], header: str = "") -> Any:
     """What a script makes of the cells of a table with one column."""
+    text = f"{header or column.name}\n" + "".join(f"{cell}\n" for cell in given)
+    return rows_of(ask_a_script(folder, (column,), text))
+
+
+def rows_of(done: subprocess.CompletedProcess[str]) -> Any:
+    """The rows that a script has printed."""
+    assert not done.returncode, done.stderr
+    return ast.literal_eval(done.stdout)
+
+
+def ask_a_script(folder: Path, columns: tuple[ColumnEncoding, ...], text: str) -> subprocess.CompletedProcess[str]:
+    """Lets a script print what it makes of a table."""
     info = DataInfo(
-        "tabular", (len(column.inputs),), "float32", "regression", "number", 1, columns=(column.name,), table=(column,),
+        "tabular", (sum(len(column.inputs) for column in columns),), "float32", "regression", "number", 1,
+        columns=tuple(column.name for column in columns), table=columns,
     )  # fmt: skip
     (folder / "columns.json").write_text(json.dumps(scripts.table(info)), encoding="utf-8")
     lines = scripts.script("onnx", info, "values", 1).splitlines()
-    end = next(number for number, line in enumerate(lines) if line.startswith("    rows = "))
-    read = [line for line in lines[: end + 1] if "session" not in line and "onnxruntime" not in line]
+    end = next(number for number, line in enumerate(lines) if line.startswith("    answers = "))
+    read = [line for line in lines[:end] if "session" not in line and "onnxruntime" not in line]
     (folder / "read.py").write_text("\n".join([*read, "    print(rows.tolist())"]), encoding="utf-8")
-    (folder / "new.csv").write_text(f"{header or column.name}\n" + "".join(f"{cell}\n" for cell in given))
+    (folder / "new.csv").write_text(text, encoding="utf-8")
     command = [sys.executable, str(folder / "read.py"), str(folder / "new.csv")]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
-    return ast.literal_eval(done.stdout)
+    return subprocess.run(command, capture_output=True, check=False, text=True)
 
 
 @pytest.fixture(scope="module")
