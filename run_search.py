@@ -452,7 +452,7 @@ def log_mlflow(
 def predict(
     model: Annotated[Path, typer.Argument(help="An exported model, its folder, or a run directory.")],
     files: Annotated[
-        list[Path], typer.Argument(help="Images, .npy arrays, tables, or folders of them.", metavar="FILE...")
+        list[Path], typer.Argument(help="Images, .npy or .npz arrays, tables, or folders of them.", metavar="FILE...")
     ],
     format: Annotated[str | None, typer.Option(metavar="FORMAT", help="rich, csv or json.")] = None,
     output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,

@@ -28,7 +28,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".parq", ".npy")
-SEVERAL = ".npz"
+ARCHIVE = ".npz"
 _HELD = "rows"
 _NAMED = 20
 _log = logging.getLogger(__name__)
@@ -107,13 +107,13 @@ def _refuse_models(folder: Path) -> None:
 
 def taken(info: DataInfo) -> tuple[str, ...]:
     """Suffixes of the files that the model can be given; packed rows of several inputs are what a run keeps."""
-    return (*IMAGES, *TABLES) if info.inputs is None else (SEVERAL, ".npy")
+    return (*IMAGES, *TABLES, ARCHIVE) if info.inputs is None else (ARCHIVE, ".npy")
 
 
 def read_files(
     files: Iterable[Path], info: DataInfo, *, broken: Broken = "refuse", guessed: bool = False
 ) -> Iterator[Rows]:
-    """Reads images, `.npy` arrays, text and Parquet tables, one after the other.
+    """Reads images, `.npy` and `.npz` arrays, text and Parquet tables, one after the other.
 
     Args:
         files: The files.
@@ -167,7 +167,7 @@ def held(rows: Any, info: DataInfo) -> Rows:
 def _read(path: Path, info: DataInfo, images: DataInfo) -> Rows:
     suffix = path.suffix.lower()
     # Training takes a table by any name: `adult.data`.
-    table = bool(info.encodings) and suffix not in (*IMAGES, SEVERAL)
+    table = bool(info.encodings) and suffix not in IMAGES
     if suffix not in taken(info) and not table and not (info.inputs is None and is_parquet(path)):
         raise ResultError(f"{path}: unknown type of file; expected {', '.join(taken(info))}")
     if missing(path):
@@ -175,7 +175,7 @@ def _read(path: Path, info: DataInfo, images: DataInfo) -> Rows:
     if (reason := unreadable(path)) is not None:
         raise ResultError(f"{path}: {reason}")
     try:
-        if info.inputs is not None and suffix == SEVERAL:
+        if info.inputs is not None and suffix == ARCHIVE:
             return Rows(str(path), True, _several(path, info.inputs))
         if suffix in IMAGES:
             return Rows(str(path), False, _image(path, images)[np.newaxis])

@@ -84,10 +84,11 @@ def predict(
         model: A run or its directory, an export folder, a `.keras`, `.h5`, `.onnx` or `.tflite` file, or the folder of
             a SavedModel. Nothing that the model carries is run as code.
         files: Files: images of any size and colour (brought to the model's as in training), `.npy` arrays (one row or a
-            batch), `.csv`, `.tsv` and `.parquet` tables, and folders: all images in them, or all tables, for a model of
-            tables; for a model of several inputs `.npz` files with an array for each, by its name. Or what a program
-            has in its memory: a DataFrame with the columns that training saw or a row of one, an array or nested lists
-            of raw rows, or for a model of several inputs a dict or list of arrays.
+            batch), `.npz` files with such an array (as `x_test`, as `x`, or as the only one), `.csv`, `.tsv` and
+            `.parquet` tables, and folders: all images in them, or all tables, for a model of tables; for a model of
+            several inputs `.npz` files with an array for each, by its name. Or what a program has in its memory: a
+            DataFrame with the columns that training saw or a row of one, an array or nested lists of raw rows, or for a
+            model of several inputs a dict or list of arrays.
         inputs: Of so many rows, from the first on, `Prediction.input` is kept; None: of all. Thousands of photographs
             need much memory.
         broken: "skip" leaves out, with a warning, files that cannot be used, unless none can.

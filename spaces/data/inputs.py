@@ -12,6 +12,7 @@ from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
 from spaces.data.readers.images import decode, read_header
 from spaces.data.readers.npy import check_npy, read_npy
+from spaces.data.readers.npz import new_rows
 from spaces.data.readers.objects import as_array, as_frame, is_frame, names_of
 from spaces.data.stored.rows import blocks
 from spaces.data.tables.frames import cells_of
@@ -59,13 +60,13 @@ def read_image(path: str | Path, info: DataInfo, *, stretched: bool = True) -> A
 
 
 def read_rows(path: str | Path, info: DataInfo) -> Array:
-    """The rows of a `.npy`, CSV or Parquet file as raw rows of the model.
+    """The rows of a `.npy`, `.npz`, CSV or Parquet file as raw rows of the model.
 
     Args:
-        path: an `.npy` array of rows, or of one row; or a table (Parquet or text, whatever its name) with the
-            training table's columns in any order, further ones are ignored. Models trained on arrays, and on frames
-            with other names, take tables with as many columns of numbers as a row has values, in order, with or without
-            a header line.
+        path: an `.npy` array of rows, or of one row; an `.npz` file with such an array, as `x_test`, as `x`, or as the
+            only one; or a table (Parquet or text, whatever its name) with the training table's columns in any order,
+            further ones are ignored. Models trained on arrays, and on frames with other names, take tables with as many
+            columns of numbers as a row has values, in order, with or without a header line.
         info: description of the model's rows.
 
     Returns:
@@ -77,6 +78,8 @@ def read_rows(path: str | Path, info: DataInfo) -> Array:
     path = Path(path)
     if path.suffix.lower() == ".npy":
         return _convert(_read_array(path), info, path)
+    if path.suffix.lower() == ".npz":
+        return _convert(new_rows(path), info, path)
     rows = encoded_rows(path, info.encodings, info.written) if info.encodings else bare_rows(path, info.frame_columns)
     return _convert(rows, info, path)
 

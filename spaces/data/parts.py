@@ -119,6 +119,15 @@ def arrays(names: Iterable[str], where: str) -> tuple[dict[PartName, dict[Role, 
     return found, others
 
 
+def to_predict(names: Sequence[str]) -> str | None:
+    """The array whose rows are new to a model: that of the test part, else `x`, else the only one; None for none."""
+    for part in ("test", None):
+        rows = [name for name in names if _meaning(name) == (part, "x")]
+        if rows:
+            return rows[0] if len(rows) == 1 else None
+    return names[0] if len(names) == 1 else None
+
+
 def are_arrays(names: Iterable[str]) -> bool:
     """Whether names are those of rows and labels by part, all of them, as `arrays` reads them."""
     meant = [_meaning(str(name)) for name in names]

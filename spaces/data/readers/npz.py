@@ -69,6 +69,21 @@ def load_npz(path: Path, store: RowStore | None = None) -> RawData:
     return RawData(path.stem, str(path), read["train"], read.get("validation"), read.get("test"))
 
 
+def new_rows(path: Path) -> Array:
+    """The rows to predict in an `.npz` file, see `parts.to_predict`.
+
+    Raises:
+        DataError: the file is missing, damaged, too big for the memory, or leaves open which array they are.
+    """
+    with _open(path) as archive:
+        name = parts.to_predict(archive.names)
+        if name is None:
+            named = ", ".join(map(printable, sorted(archive.names)[:20])) or "nothing"
+            raise DataError(f"{path}: holds {named}; expected the rows as x_test, as x, or as the only array")
+        check_size(archive.size(name), str(path))
+        return archive.read(name)
+
+
 class _Folder:
     """A folder of `.npy` files."""
 

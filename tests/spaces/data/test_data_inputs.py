@@ -167,6 +167,25 @@ def test_npy_rows_that_do_not_fit(tmp_path: Path, values: np.ndarray, message: s
         read_rows(tmp_path / "rows.npy", GRAY)
 
 
+@pytest.mark.parametrize(
+    "names", [("x",), ("x", "y"), ("x_test", "y_test", "x_train", "y_train"), ("X_test", "x"), ("arr_0",)]
+)
+def test_npz_rows_are_those_of_the_test_part_or_x(tmp_path: Path, names: tuple[str, ...]) -> None:
+    rows = np.arange(128, dtype=np.uint8).reshape(2, 8, 8)
+    others = dict.fromkeys(names[1:], np.zeros(2, np.uint8))
+    np.savez(tmp_path / "rows.npz", **{names[0]: rows, **others})
+    np.testing.assert_array_equal(read_rows(tmp_path / "rows.npz", GRAY), rows)
+
+
+def test_npz_rows_that_could_be_several_arrays_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", x_train=np.zeros((2, 8, 8)), y_train=np.zeros(2))
+    with pytest.raises(DataError, match=r"rows\.npz: holds x_train, y_train; expected the rows as x_test, as x, or as"):
+        read_rows(tmp_path / "rows.npz", GRAY)
+    (tmp_path / "rows.npz").write_bytes(b"torn")
+    with pytest.raises(DataError, match=r"rows\.npz: damaged, or no \.npz file"):
+        read_rows(tmp_path / "rows.npz", GRAY)
+
+
 def test_npy_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="No such file"):
         read_rows(tmp_path / "absent.npy", GRAY)
