@@ -1,13 +1,16 @@
-"""What trainings that begin with a frozen backbone take: their later epochs are far dearer than the first ones."""
+"""What trainings that begin with a frozen backbone take: their later epochs are far dearer than the first ones.
+
+In a cross-validation an epoch is a whole training of one fold: none is dearer than the others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from search.record.trial import Trial
+from search.record.trial import Trial, TrialKind
 from spaces import Settings
 from spaces.families import family_of_settings
 from spaces.families.family import Phases
@@ -21,9 +24,10 @@ class Price:
     """What a training with two phases takes, in seconds.
 
     Attributes:
-        frozen: Epochs of the first phase.
+        frozen: Epochs of the first phase; all folds of a cross-validation.
         epoch: An epoch of the second phase.
-        once: What its first epoch takes besides, as far as no other training has done that.
+        once: What its first epoch takes besides, as far as no other training has done that; after a cross-validation
+            what the final training does, whose rows are those of no fold.
         features: What all rows that train and validate take to pass the whole network.
         build: What it takes to build the whole network.
     """
@@ -46,10 +50,13 @@ class Prices:
 
     def take(self, trial: Trial) -> None:
         """Learns from a training; from a later state of one that is known, only what is new in it."""
-        phases = _phases_of(trial.settings)
-        if phases is None or trial.outcome is None or trial.outcome.failure is not None:
+        phases, outcome, folds = _phases_of(trial.settings), trial.outcome, _folds_of(trial.settings)
+        if phases is None or outcome is None or (folds and trial.kind is TrialKind.WINNER):
+            # The epochs of a final training are no folds.
             return
-        outcome, name = trial.outcome, phases.backbone
+        if outcome.failure is not None and not outcome.once_seconds:
+            return
+        name = phases.backbone
         later = [epoch.seconds for epoch in outcome.epochs if epoch.number > phases.frozen]
         # What is done once are the features.
         begun = trial.epochs_from < phases.frozen
@@ -57,6 +64,9 @@ class Prices:
             # Whoever passes the network first, and will be fine-tuned, makes what that needs on the way.
             self._prepared.add(_kind(phases))
         times = phases.copies if begun else 1
+        if folds:
+            # All rows pass the network anew in each of them.
+            times *= max(1, len(outcome.epochs))
         self._features[name] = max(self._features.get(name, 0.0), outcome.once_seconds / times)
         self._build[name] = max(self._build.get(name, 0.0), outcome.build_seconds)
         if later:
@@ -69,10 +79,11 @@ class Prices:
         if phases is None or phases.backbone not in self._features:
             return None
         features, seen = self._features[phases.backbone], self._tuned.get(_kind(phases))
+        made = seen or phases.copies > 1 or _kind(phases) in self._prepared
         return Price(
             phases.frozen,
             fmean(seen.values()) if seen else self._expected(phases, features),
-            0.0 if seen or phases.copies > 1 or _kind(phases) in self._prepared else features,
+            phases.copies * features if _folds_of(settings) else 0.0 if made else features,
             features,
             self._build[phases.backbone],
         )
@@ -96,8 +107,12 @@ def _phases_of(settings: Mapping[str, Any]) -> Phases | None:
     if not family.two_phases:
         return None
     found = Settings.from_json(settings)
-    # In a cross-validation an epoch is a whole training.
-    return None if found.training.folds else family.phases(found)
+    phases, folds = family.phases(found), found.training.folds
+    return replace(phases, frozen=folds, tuned=0.0) if phases is not None and folds else phases
+
+
+def _folds_of(settings: Mapping[str, Any]) -> int:
+    return int(settings["training"].get("folds", 0))
 
 
 def _kind(phases: Phases) -> tuple[str, float, int]:

@@ -108,7 +108,7 @@ def evaluation_seconds(
     price, ways = configuration.price, 2 if both_ways else 1
     if not rows or not validation_rows:
         return 0.0
-    if price is not None:
+    if price is not None and price.features:
         # An epoch was validated on what the network had made of the rows already.
         passed = price.features * rows / (train_rows + validation_rows)
         return max(_EVALUATION_BUILD, price.build) + ways * _DEEP_PASSES * passed

@@ -164,7 +164,8 @@ def final_training_seconds(configuration: Configuration, epochs: int | None = No
     """
     training = Settings.from_json(configuration.settings).training
     if training.folds:
-        return training_seconds(configuration, 1) * training.folds / (training.folds - 1)
+        once = 0.0 if configuration.price is None else configuration.price.once
+        return once + training_seconds(configuration, 1) * training.folds / (training.folds - 1)
     if epochs is None and training.schedule != "constant":
         epochs = training.epochs
     return training_seconds(configuration, epochs)

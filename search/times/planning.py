@@ -218,13 +218,18 @@ def kept_for_final(
     found = leading(ranked)
     only = not full.seeds and found is not None and is_annealed(found)
     most = usable * (1 - (_SEARCH_SHARE_ANNEALED if only else _SEARCH_SHARE))
-    if _HANDOVER * needed > most and any(c.price is not None for c in full.retrained(ranked)):
+    if _HANDOVER * needed > most and any(_has_dear_epochs(c) for c in full.retrained(ranked)):
         # Its dear epochs are better spent in the search, whose checkpoints are models too, than on part of a plan.
         plan = choose(full, ranked, slots, most / _HANDOVER, pace=pace, done=done)
         frozen = [pace.winner * training_seconds(c, c.price.frozen) for c in ranked[:1] if c.price is not None]
         needed = max(final_seconds(plan, ranked, slots, pace=pace, done=done), *frozen, 0.0)
     # What baselines take says nothing of the final training of what is searched.
     return min(max(_HANDOVER * needed, unmeasured if found is None else 0.0), most)
+
+
+def _has_dear_epochs(configuration: Configuration) -> bool:
+    """Whether it has cheap epochs, with a frozen backbone, and dear ones; folds of a cross-validation are all alike."""
+    return configuration.price is not None and not configuration.settings["training"].get("folds")
 
 
 def first_epoch_grace(

@@ -317,6 +317,8 @@ class _Training:
             parameters=self._parameters,
             seconds=time.perf_counter() - self._started,
             build_seconds=self._build_seconds,
+            # What others find made took its time, whatever became of this training.
+            once_seconds=self._once_seconds,
             failure=classify(error, self._settings.family),
         )
 

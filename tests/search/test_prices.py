@@ -9,8 +9,8 @@ from search.loop.observer import Observer
 from search.loop.runner import Runner
 from search.record.prices import Prices
 from search.record.standing import Standing
-from search.record.trial import Epoch, Outcome, Stop, TrialState
-from search.times import afterwards, estimates
+from search.record.trial import Epoch, Failure, FailureReason, Outcome, Stop, TrialKind, TrialState
+from search.times import afterwards, estimates, planning
 from search.times.estimates import Pace
 from tests.search.records import completed
 
@@ -80,6 +80,54 @@ def test_what_a_training_did_once_before_it_was_interrupted_still_counts():
     joined = Runner(None, None, None, Observer())._joined(cut, late)
     assert (joined.once_seconds, joined.parameters, joined.frozen) == (60.0, 1000, 900)
     assert price(trial("b"), replace(whole, outcome=joined)).features == pytest.approx(60.0)
+
+
+def test_a_training_that_failed_may_have_made_the_features():
+    first, later = trial("a", besides=60.0, fine_tune=0.0), trial("b", besides=0.01, fine_tune=0.0)
+    failed = replace(first.outcome, score=None, failure=Failure(FailureReason.NAN, "loss became nan in epoch 4"))
+    made = replace(first, state=TrialState.FAILED, outcome=failed)
+    assert price(trial("c"), made, later).features == pytest.approx(60.0)
+    never = replace(made, outcome=Outcome(failure=failed.failure))
+    assert price(trial("c"), never) is None
+
+
+def in_folds(name, frozen=5, besides=0.0, **changes):
+    """A cross-validation in five folds of `trial`."""
+    made = trial(name, frozen=frozen, besides=besides, **changes)
+    made.settings["training"].update(folds=5, fold_epochs=9, epochs=5)
+    return made
+
+
+def test_in_each_fold_all_rows_pass_the_network():
+    first = in_folds("a", besides=300.0)
+    found = price(in_folds("b"), first, in_folds("b", frozen=1))
+    assert (found.frozen, found.features, found.build) == (5, pytest.approx(60.0), 2.0)
+    changed = in_folds("a", besides=1200.0, augmentation_flip="horizontal", augmentation_copies=4)
+    assert price(changed, changed).features == pytest.approx(60.0)
+    # Its epochs are those of one training.
+    winner = replace(in_folds("w", frozen=9, besides=60.0), kind=TrialKind.WINNER)
+    assert price(in_folds("b"), winner) is None
+    assert price(in_folds("b"), first, winner) == found
+
+
+def test_after_folds_the_rows_pass_the_network_for_the_final_training_and_the_test_part():
+    (one,) = standing(in_folds("a", besides=300.0)).best(3)
+    assert estimates.training_seconds(one) == pytest.approx(2.0 + 5 * 0.1)
+    assert estimates.final_training_seconds(one) == pytest.approx(60.0 + 2.1 * 5 / 4)
+    assert afterwards.evaluation_seconds(one, 100, 200, 900) == pytest.approx(2.0 + 2 * 60.0 * 200 / 1000)
+    # What is kept of a night for retraining is what it was: no epoch is dearer than another.
+    plan, pace = planning.FinalPlan(1, 3, True), Pace(1.0, epochs=10)
+    assert planning.kept_for_final(plan, [one], 1, 100.0, pace=pace) == pytest.approx(50.0)
+
+
+def test_what_is_validated_on_the_whole_network_says_what_the_test_part_takes():
+    """Nothing is frozen, and the images change at random: no features are made."""
+    made = trial("a", frozen=0, tuned=6, augmentation_flip="horizontal")
+    made.settings["training"]["frozen_epochs"] = 0
+    (one,) = standing(made).best(3)
+    assert one.price.features == 0
+    # A fifth of an epoch is validation.
+    assert afterwards.evaluation_seconds(one, 900, 200, 100) == pytest.approx(2.0 + 2.0 / 900 * 200)
 
 
 def test_what_trains_alike_from_the_first_epoch_on_has_no_price():

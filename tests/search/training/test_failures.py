@@ -13,8 +13,8 @@ from search.clock import SystemClock
 from search.record.trial import FailureReason, Stop
 from search.training import memory
 from search.training.failures import TrialFailed, classify
-from search.training.trainer import Trainer
-from spaces import DataError
+from search.training.trainer import Trainer, _Training
+from spaces import DataError, Settings
 from tests.search import small
 
 
@@ -87,6 +87,25 @@ def test_an_epoch_over_its_limit_is_hung(trainer):
     assert "an epoch took more than the limit" in outcome.failure.message
     outcome = trainer.train(small.job(seconds_per_trial=1e-6))
     assert "the trial took more than the limit" in outcome.failure.message
+
+
+class Entered:
+    """An engine that takes 40 s for what no other training has to do again."""
+
+    def enter(self, epoch, rows, validation, check):
+        check()
+        return 40.0
+
+
+def under_way(tmp_path, **limits):
+    one = small.job(**limits)
+    return _Training(tmp_path, one, Settings.from_json(one.settings), None, SystemClock())
+
+
+def test_a_training_that_fails_tells_what_it_has_done_for_all_others(tmp_path):
+    training = under_way(tmp_path)
+    training._enter(Entered(), None, None, lambda: None, 1)
+    assert training.failed(TrialFailed(FailureReason.NAN, "loss became nan")).once_seconds == 40.0
 
 
 def test_a_deadline_ends_a_training_with_what_it_has(tmp_path, digits):
