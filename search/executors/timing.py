@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from search.training.engines import engines
@@ -27,11 +28,13 @@ class Speed:
         build_seconds: Building, compiling and the first steps.
         epoch_seconds: One epoch of all training rows, validation included.
         reported: Names of the values that an epoch has.
+        once: What the first training takes besides, and no later one, by the name of the frozen backbone that it has.
     """
 
     build_seconds: float
     epoch_seconds: float
     reported: tuple[str, ...]
+    once: Mapping[str, float] = field(default_factory=dict)
 
 
 def measure(settings: Settings, data: Dataset) -> Speed:
@@ -83,22 +86,22 @@ def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation:
     epochs, phases = settings.training.epochs, family_of_settings(settings.family).phases(settings)
     assert phases is not None
     lengths = {1: phases.frozen, phases.frozen + 1: epochs - phases.frozen}
-    build = seconds = 0.0
+    build = seconds = once = 0.0
     reported: dict[str, None] = {}
     with scratch() as folder:
         features = Features(folder, info, {"train": train, "validation": validation}.__getitem__)
         engine = engines().networks(info, features).engine(settings, 0, train, 0)
         for epoch, count in ((epoch, count) for epoch, count in lengths.items() if count):
             started = time.perf_counter()
-            engine.enter(epoch, train, validation, lambda: None)
-            entered = time.perf_counter()
+            features_seconds = engine.enter(epoch, train, validation, lambda: None)
             for _ in range(2):
                 begun = time.perf_counter()
                 reported |= dict.fromkeys(engine.train_epoch(train, epoch))
                 reported |= dict.fromkeys(f"val_{name}" for name in engine.evaluate(validation))
                 ended = time.perf_counter()
-            # What the backbone makes of all rows is computed once.
-            build += begun - entered + (entered - started) / (share if epoch == 1 else 1.0)
+            build += begun - started - features_seconds
+            # Of all rows; what the second phase needs of them is made on the way.
+            once += features_seconds / (share if epoch == 1 else 1.0)
             seconds += count * (ended - begun) / share
     clear_session()
-    return Speed(build, seconds / epochs, tuple(reported))
+    return Speed(build, seconds / epochs, tuple(reported), {phases.backbone: once})

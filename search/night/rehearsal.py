@@ -350,6 +350,11 @@ def _expected_seconds(spec: SearchSpec, models: list[CheckedModel], plan: Planne
     samples = samples or [m.speed for m in models if m.speed is not None and not m.is_baseline]
     if plan.trials is None or plan.epochs is None or not samples:
         return None
+    once: dict[str, float] = {}
+    for speed in (model.speed for model in models if model.speed is not None):
+        once |= {name: max(seconds, once.get(name, 0.0)) for name, seconds in speed.once.items()}
+    # As of the room that it takes: each fold has its own, and the final training those of all rows.
+    times = 1 if spec.data.folds is None else spec.data.folds.folds + 1
     build = sum(speed.build_seconds for speed in samples) / len(samples)
     epoch = sum(speed.epoch_seconds for speed in samples) / len(samples)
     one = build + spec.max_epochs * epoch
@@ -359,7 +364,8 @@ def _expected_seconds(spec: SearchSpec, models: list[CheckedModel], plan: Planne
     yielded = workers if workers == 1 else workers * _WORKER_YIELD
     longest = max([one, *baselines])
     # However many workers there are, neither is over before its longest training, and the final one follows both.
-    return sum(max(seconds / yielded, min(seconds, longest)) for seconds in (searching, retraining)) + one
+    phases = sum(max(seconds / yielded, min(seconds, longest)) for seconds in (searching, retraining))
+    return phases + one + times * sum(once.values())
 
 
 def _classes(data: Dataset) -> dict[str, dict[str, int]]:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -318,6 +319,16 @@ def test_no_number_of_workers_makes_a_search_shorter_than_its_longest_trainings(
     ]
     found = rehearsal._expected_seconds(spec, models, Planned(40, 160), workers)
     assert found == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("validation", "times"), [(0.2, 1), ({"folds": 3}, 4)])
+def test_what_a_frozen_backbone_makes_of_the_rows_is_expected_once(validation, times):
+    spec = small.spec(data={"validation": validation}, final={"candidates": 1, "seeds": 1}, training={"epochs": 9})
+    speeds = [Speed(1.0, 1.0, (), {"small": 60.0}), Speed(1.0, 1.0, (), {"small": 50.0}), Speed(1.0, 1.0, ())]
+    models = [rehearsal.CheckedModel(f"sample {n}", {}, 10, 9, speed, None) for n, speed in enumerate(speeds, 1)]
+    without = [replace(model, speed=speeds[2]) for model in models]
+    expected = rehearsal._expected_seconds(spec, without, Planned(40, 160), 1)
+    assert rehearsal._expected_seconds(spec, models, Planned(40, 160), 1) == pytest.approx(expected + times * 60.0)
 
 
 def test_a_model_that_hangs_while_it_is_built_does_not_keep_a_night_from_beginning(monkeypatch):
