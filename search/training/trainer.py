@@ -258,8 +258,9 @@ class _Training:
             fold = folds.Fold(self._job, self._settings, self._curve)
 
             def one_epoch(engine: Any, train: Rows, validation: Rows, curve: list[Epoch]) -> Epoch:
-                # Nobody is told where the epoch before it has ended: what comes between two has a time of its own.
-                on_begin()
+                if curve:
+                    # Nobody is told where the epoch before it has ended: what comes between two has a time of its own.
+                    on_begin()
                 self._enter(engine, train, validation, should_stop, len(curve) + 1)
                 why = should_stop()
                 if why is not None:
@@ -386,7 +387,8 @@ class _Training:
     def _enter(
         self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None, should_stop: ShouldStop, number: int
     ) -> None:
-        check_time = self._check_time(time.perf_counter())
+        # No epoch's time counts yet.
+        check_time = self._check_time(None)
 
         def check() -> None:
             check_time()
@@ -404,7 +406,7 @@ class _Training:
         if missing is not None:
             raise TrialFailed(FailureReason.ERROR, missing)
 
-    def _check_time(self, epoch_started: float) -> Callable[[], None]:
+    def _check_time(self, epoch_started: float | None) -> Callable[[], None]:
         def check() -> None:
             if self._left() < 0:
                 raise _BrokenOff(Stop.DEADLINE)
@@ -413,7 +415,7 @@ class _Training:
                 (self._job.seconds_per_epoch, epoch_started, "an epoch"),
                 (self._job.seconds_per_trial, self._started, "the trial"),
             ):
-                if limit is not None and now - since > limit:
+                if limit is not None and since is not None and now - since > limit:
                     raise TrialFailed(FailureReason.HUNG, f"{what} took more than the limit of {limit:g} s")
 
         return check

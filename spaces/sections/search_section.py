@@ -139,8 +139,8 @@ class Limits(Section):
     )
     seconds_per_epoch: Seconds | None = Field(
         default=None,
-        description="Longest epoch. Building the model does not count: a model that hangs while it is built is ended "
-        "by seconds_per_trial only.",
+        description="Longest epoch. Building the model does not count, nor does what a frozen backbone makes of the "
+        "rows once: what hangs there is ended by seconds_per_trial only.",
     )
     disk: Bytes = Field(
         default=None, description="Largest run directory: 500MB, 20GB or bytes.", json_schema_extra=_BYTES_SCHEMA

@@ -102,6 +102,12 @@ def under_way(tmp_path, **limits):
     return _Training(tmp_path, one, Settings.from_json(one.settings), None, SystemClock())
 
 
+def test_what_comes_before_an_epoch_is_none_of_its_time(tmp_path):
+    under_way(tmp_path, seconds_per_epoch=1e-9)._enter(Entered(), None, None, lambda: None, 1)
+    with pytest.raises(TrialFailed, match="the trial took more"):
+        under_way(tmp_path, seconds_per_trial=1e-9)._enter(Entered(), None, None, lambda: None, 1)
+
+
 def test_a_training_that_fails_tells_what_it_has_done_for_all_others(tmp_path):
     training = under_way(tmp_path)
     training._enter(Entered(), None, None, lambda: None, 1)
