@@ -406,7 +406,8 @@ def for_spec(
     import keras_tuner
 
     objective = keras_tuner.Objective(spec.objective.name, spec.objective.direction)
-    becomes_dearer = family_of(spec.model).becomes_dearer(spec.model)
+    # Of a cross-validation each epoch is a fold, a whole training with all that is dear in it.
+    becomes_dearer = spec.data.folds is None and family_of(spec.model).becomes_dearer(spec.model)
     oracle = make_oracle(
         spec.search.algorithm,
         hyperparameters=spaces.hyperparameters(spec),

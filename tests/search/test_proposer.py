@@ -312,3 +312,7 @@ def test_an_oracle_knows_whether_epochs_become_dearer(fine_tune):
         "search": {"algorithm": "freeze-thaw", "objective": "val_accuracy"},
     })  # fmt: skip
     assert for_spec(spec)._oracle.becomes_dearer is bool(fine_tune)
+    assert bool(for_spec(spec, timed=True)._oracle.tried_first) is bool(fine_tune)
+    # Each fold is trained to its end: its dear epochs are in the first of them as in the others.
+    folds = for_spec(spaces.load(spec, ["data.validation={folds: 3}"]), timed=True)._oracle
+    assert (folds.becomes_dearer, folds.tried_first) == (False, 0)
