@@ -21,7 +21,6 @@ from search.night.workforce import building
 from search.phases import schedule
 from search.phases.schedule import Planned
 from search.training import feature_files, memory, threads
-from search.training.cross.folds import one_fold
 from search.training.failures import classify
 from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
@@ -334,7 +333,7 @@ def _checked(
             return CheckedModel(name, values, parameters, epochs, None, "does not fit into memory: never trained")
         if not timed:
             return CheckedModel(name, values, parameters, epochs, None, None)
-        single = one_fold(settings)
+        single = settings.one_fold()
         speed = measure(single, data)
         if settings.training.folds:
             speed = replace(speed, epoch_seconds=speed.epoch_seconds * settings.training.fold_epochs)

@@ -251,7 +251,7 @@ class _Training:
             networks, should_stop, on_epoch, on_begin: As for `go`.
         """
         self._stopped = self._ended() or self._too_late()
-        settings = folds.one_fold(self._settings)
+        settings = self._settings.one_fold()
         parameters = self._size(networks, settings, settings.training.epochs) if self._stopped is None else 0
         while self._stopped is None:
             train, validation = rows(len(self._curve))

@@ -142,6 +142,14 @@ class Settings:
     values: Mapping[str, Any]
     finished: bool = False
 
+    def one_fold(self) -> Settings:
+        """The settings of the training of a single fold; without a cross-validation these are they."""
+        training = self.training
+        if not training.folds:
+            return self
+        single = replace(training, folds=0, epochs=training.fold_epochs, fold_epochs=0, fold_bars=(), fold_offsets=())
+        return replace(self, training=single)
+
     def trained(self) -> Settings:
         """The settings for a model whose weights are there: float32 throughout, nothing that only training needs.
 

@@ -11,6 +11,7 @@ import numpy as np
 from spaces.data import DataInfo, load_data
 from spaces.data.labels import balanced_weights, classes_of
 from spaces.models.model import build_model, callbacks, evaluate_plainly
+from spaces.models.settings import Settings
 from spaces.specs.configuring import configure, hyperparameters_of
 from spaces.specs.objects import is_rows
 from spaces.specs.spec import SearchSpec
@@ -47,7 +48,7 @@ class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
         hp.merge(hyperparameters(self.spec), overwrite=False)
         if self.info is None:
             self.info = load_data(self.spec).info
-        return build_model(configure(self.spec, hp.values), self.info)
+        return build_model(self._configured(hp), self.info)
 
     def fit(self, hp: keras_tuner.HyperParameters, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Trains with the batch size, length, early stopping and weights of classes of the configuration.
@@ -60,7 +61,7 @@ class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
             ValueError: classes are to be balanced, and the labels are in no array; or the rate follows a schedule, and
                 nobody knows how many updates an epoch has.
         """
-        training = configure(self.spec, hp.values).training
+        training = self._configured(hp).training
         kwargs.setdefault("epochs", hp.values.get("tuner/epochs", training.epochs))
         rows = args[0] if args else kwargs.get("x")
         # What gives batches has a size of its own.
@@ -73,6 +74,10 @@ class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
         kwargs["callbacks"] = [*(kwargs.get("callbacks") or ()), *callbacks(training)]
         evaluate_plainly(model)
         return model.fit(*args, **kwargs)
+
+    def _configured(self, hp: keras_tuner.HyperParameters) -> Settings:
+        """The configuration that `hp` holds; a stock tuner, which knows no folds, trains it as one of them."""
+        return configure(self.spec, hp.values).one_fold()
 
 
 def _balanced(labels: Any, weights: Any, split: float) -> np.ndarray:

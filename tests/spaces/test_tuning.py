@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import spaces
+from spaces.outside.keras_internals import rate_of
 from spaces.specs.configuring import hyperparameters_of
 from spaces.values.space import holds
 
@@ -144,6 +145,16 @@ def test_the_batch_size_is_for_rows_in_whatever_form_and_not_for_what_has_batche
         assert hypermodel.fit(hp, model, rows, x[:, 0])["batch_size"] == 600
     assert "batch_size" not in hypermodel.fit(hp, model, iter([(x, x[:, 0])]))
     assert hypermodel.fit(hp, model, x={"a": x}, y=x, batch_size=4)["batch_size"] == 4
+
+
+def test_a_stock_tuner_trains_what_is_cross_validated_as_one_fold() -> None:
+    """It had trained as many epochs as there are folds, and a falling rate had ended with them."""
+    spec = spaces.load(SPACE, ["data.validation={folds: 5}", "training.epochs=9", "training.schedule=cosine"])
+    hypermodel, hp = spaces.hypermodel(spec), spaces.hyperparameters(spec)
+    model = SimpleNamespace(fit=lambda *_, **told: told)
+    assert hypermodel.fit(hp, model, np.zeros((12, 2)), np.zeros(12))["epochs"] == 9
+    info = spaces.load_data(spaces.load(SPACE)).info
+    assert rate_of(spaces.hypermodel(spec, info).build(hp).optimizer).epochs == 9
 
 
 def answers(model: Any, x: Any) -> Any:

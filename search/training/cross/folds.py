@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,24 +11,12 @@ from search.record import folds
 from search.record.seeds import derive
 from search.record.trial import Epoch
 from search.training import stopping
-from spaces import Settings, TrainingSettings
+from spaces import Settings
 
 if TYPE_CHECKING:
     from search.record.trial import TrialJob
     from search.training.engine import Engine, Rows
     from search.training.two_phases import TwoPhases
-
-
-def one_fold(settings: Settings) -> Settings:
-    """The settings of the training of a single fold."""
-    return replace(settings, training=of_one_fold(settings.training))
-
-
-def of_one_fold(training: TrainingSettings) -> TrainingSettings:
-    """The same of the training part."""
-    if not training.folds:
-        return training
-    return replace(training, folds=0, epochs=training.fold_epochs, fold_epochs=0, fold_bars=(), fold_offsets=())
 
 
 class Fold:
@@ -43,7 +30,7 @@ class Fold:
 
     def __init__(self, job: TrialJob, settings: Settings, curve: list[Epoch]) -> None:
         self._job = job
-        self._training = of_one_fold(settings.training)
+        self._training = settings.one_fold().training
         self._before = curve
         self._curve: list[Epoch] = []
         self._best_so_far, self._patience = stopping.BestSoFar(), stopping.Patience()

@@ -36,7 +36,7 @@ def numbers(outcome: Any) -> list[Any]:
 
 
 def test_each_fold_is_a_training_on_the_others_and_the_score_is_the_mean(tmp_path, data) -> None:
-    from search.training.cross.folds import Fold, one_fold
+    from search.training.cross.folds import Fold
     from search.training.engine import Rows, fresh
 
     outcome = Trainer(tmp_path, data, SystemClock()).train(job())
@@ -47,7 +47,7 @@ def test_each_fold_is_a_training_on_the_others_and_the_score_is_the_mean(tmp_pat
     settings = Settings.from_json(job().settings)
     train, validation = data.fold(1)
     assert len(train) + len(validation) == 120
-    engine = fresh(one_fold(settings), data.info, Fold(job(), settings, list(outcome.epochs[:1])).seed)
+    engine = fresh(settings.one_fold(), data.info, Fold(job(), settings, list(outcome.epochs[:1])).seed)
     engine.prepare(Rows(train))
     scores = []
     for epoch in (1, 2):
