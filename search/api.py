@@ -38,6 +38,7 @@ from search.night.crew import Crew, as_each
 from search.night.options import judged, require_origin, require_width, require_word
 from search.night.session import MakeCrew, Options, Session, is_done, may_search_on, threads_of
 from search.night.views.watching import watched
+from search.phases.fork import require_taken_over
 from search.phases.schedule import endless
 from search.training import threads
 from spaces import SearchSpec
@@ -159,6 +160,7 @@ def run(
         origin = None
         if fork is not None:
             origin, directory = open_run(directory), Path(fork)
+            require_taken_over(origin, directory)
         elsewhere = _elsewhere(executor, ray)
         require_width(spec, directory, count, elsewhere)
         allowed = going_on(directory, allowed)

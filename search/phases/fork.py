@@ -10,9 +10,11 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from search.errors import DiskError, RunError
+from search.files import layout
 from search.files.checked.agreement import foreign_code, incomplete
 from search.files.rundir import Run, data_info, require_inside
 from search.files.store import RunStore
@@ -75,6 +77,29 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
     for trial in finished:
         _copy(old.directory, trial, store, spec, with_weights=prepared_alike and built_alike)
     return len(finished)
+
+
+def require_taken_over(old: Run, directory: Path) -> None:
+    """Refuses to go on, as with a fork of one run, with another run that has taken over nothing from it.
+
+    Args:
+        old: The run to learn from.
+        directory: Where its fork is to be; a run that is there goes on, which it may if it is that fork.
+
+    Raises:
+        RunError: There is a run of which no trial is from the old one.
+    """
+    if not layout.is_run(directory):
+        return
+    with old.read() as reader:
+        theirs = {(_evidence_id(one.id), one.started) for one in reader.marks()}
+    with Run(directory).read() as reader:
+        ours = {(one.id, one.started) for one in reader.marks() if one.kind == TrialKind.EVIDENCE}
+    if ours.isdisjoint(theirs):
+        raise RunError(
+            f"{directory}: holds a run already, which has taken over nothing from {old.directory}; choose a new folder "
+            f"for --fork; `run-search resume {quote(str(directory))}` goes on with that run"
+        )
 
 
 def _preparation(info: DataInfo, spec: SearchSpec) -> tuple[Any, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from search.budget import Budget, Deadline
 from search.files.checked.agreement import incomplete
@@ -206,8 +207,33 @@ class Searching:
                 self._warn(f"the search learns nothing from {left_out}: {why}")
             taught = left
         searched = spec.space.hyperparameters
-        for configuration in taught:
+        for configuration in _without_copies(taught, name):
             asked.learn(_in_space(spec, searched, configuration), proposer.telling_epochs(configuration))
+
+
+def _without_copies(known: Sequence[Configuration], objective: str) -> list[Configuration]:
+    """Each training once: a run and its fork have the same ones, some of which one of them has trained further."""
+    curves = [tuple((epoch.number, epoch.metrics.get(objective)) for epoch in one.epochs) for one in known]
+    keys = [(one.seed, tuple(sorted(one.values.items()))) for one in known]
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for i, key in enumerate(keys):
+        alike.setdefault(key, []).append(i)
+
+    def is_copy(i: int) -> bool:
+        mine = curves[i]
+        others = (j for j in alike[keys[i]] if curves[j][: len(mine)] == mine)
+        as_good = (known[j] for j in others if len(curves[j]) > len(mine) or j < i)
+        return any(_trained(one) == _trained(known[i]) for one in as_good)
+
+    # What has no epoch is no copy of anything.
+    return [one for i, one in enumerate(known) if not curves[i] or not is_copy(i)]
+
+
+def _trained(configuration: Configuration) -> Mapping[str, Any]:
+    """The settings without what a fork has from its own space, of which the numbers do not follow."""
+    training = configuration.settings["training"]
+    own = {name: value for name, value in training.items() if name not in ("callbacks", "metrics")}
+    return {**configuration.settings, "training": own}
 
 
 def _in_space(

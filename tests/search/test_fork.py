@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 import spaces
+from search import api
 from search.budget import Budget
 from search.errors import RunError
 from search.files import layout
@@ -207,6 +208,21 @@ def test_a_kill_in_the_middle_of_a_fork_leaves_no_run(tmp_path, old, monkeypatch
     assert not list((tmp_path / "new").glob("run.making*"))
 
 
+@pytest.mark.parametrize("there", ["nothing", "its fork", "another run"])
+def test_the_command_of_a_fork_goes_on_with_that_fork_and_no_other_run(tmp_path, old, monkeypatch, there):
+    monkeypatch.setattr(api, "_go", lambda directory, *_: directory)
+    if there != "nothing":
+        with RunStore.create(tmp_path / "new", {**FACTS, "phase": "search"}) as store:
+            if there == "its fork":
+                take_over(old, store, SPEC)
+            store.begin(trial("0"))
+    refused = pytest.raises(
+        RunError, match=r"new: holds a run already, which has taken over nothing from .*old; choose"
+    )
+    with refused if there == "another run" else contextlib.nullcontext():
+        assert api.run(SPEC, run_dir=old.directory, fork=tmp_path / "new", workers=0) == tmp_path / "new"
+
+
 def watched_by(callbacks: str | None, *metrics: str) -> spaces.SearchSpec:
     space = to_plain(SPEC)
     return spaces.load({**space, "training": {**space["training"], "callbacks": callbacks, "metrics": list(metrics)}})
@@ -308,6 +324,22 @@ def test_what_failed_because_of_its_values_is_no_good_example(tmp_path):
         for made in (diverged, crashed):
             source._learnt(trial("baseline", TrialKind.BASELINE, name="baseline"), made)
     assert taught == [1, 0, 2, 0, 2]
+
+
+def test_a_training_that_several_runs_have_is_learnt_once_and_as_far_as_it_came(tmp_path, old):
+    spec = spaces.load(simulation.space("freeze-thaw"), [f"search.warm_start=[{old.directory}, {old.directory}]"])
+    taught = []
+    learner = SimpleNamespace(learn=lambda values, epochs: taught.append([e.metrics["val_accuracy"] for e in epochs]))
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        take_over(old, store, SPEC)
+        with RunStore(old.directory) as earlier:
+            earlier.begin(trial("4", configuration="0", parent="1", epochs_from=2))
+            earlier.finish("4", outcome([0.8], first=3), 5.0)
+            earlier.begin(trial("5", settings=settings(batch_size=17)))
+            earlier.finish("5", outcome([0.5]), 6.0)
+        Searching(spec, store, Budget(), Listener())._teach(learner)
+    # What began alike may be another model.
+    assert [curve for curve in taught if curve] == [[0.5, 0.7, 0.8], [0.6], [0.5]]
 
 
 def damage(run):
