@@ -17,7 +17,10 @@ import pytest
 from results.reporting import report
 from results.reporting.chart import Axis, Bars, Dots, Panel, Tone, View
 from results.reporting.draw.plotly import figures, plotly_text
+from results.reporting.facts import read_facts
 from results.reporting.pixels import shrunk, to_pixels, to_png
+from results.reporting.sections.measured.exported import links
+from search.files.rundir import Run
 
 MakeRun = Callable[..., Path]
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -165,6 +168,19 @@ def test_links_to_exported_files(make_run: MakeRun) -> None:
     (run / "export" / "model.keras").write_bytes(b"x" * 1_200_000)
     text = page(run)
     assert '<a class="button" href="../export/model.keras">Keras<small>1.2 MB</small></a>' in text
+
+
+@pytest.mark.parametrize("winner", [True, False])
+def test_exported_files_of_another_model_are_told_as_that(make_run: MakeRun, winner: bool) -> None:
+    run = make_run(winner=winner)
+    (run / "export").mkdir()
+    (run / "export" / "model.keras").write_bytes(b"x" * 1_200_000)
+    facts = read_facts(Run(run), 0.0)
+    assert facts.leader is not None
+    mine = {"trial": facts.winner.id if facts.winner else "", "configuration": facts.leader.id}
+    for exported, whose in ((mine, ""), ({**mine, "trial": "7\x1b", "configuration": "7"}, ", of trial 7\ufffd")):
+        (run / "export" / "metadata.json").write_text(json.dumps({"run": exported}))
+        assert links(facts)[0].detail == f"1.2 MB{whose}"
 
 
 def test_five_thousand_configurations(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
