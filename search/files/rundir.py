@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import spaces
@@ -152,6 +153,37 @@ def data_info(reader: RunReader) -> spaces.DataInfo:
         raise RunError(
             f"{reader.directory}: its record of the data was written by another version ({error})"
         ) from error
+
+
+@contextmanager
+def telling_of_other_places(directory: Path, spec: spaces.SearchSpec) -> Iterator[None]:
+    """Inside, data that are not where they were are told with what lets the run go on with them.
+
+    Args:
+        directory: The run directory.
+        spec: The space file of the run.
+    """
+    try:
+        yield
+    except spaces.DataError as error:
+        if (told := _moved(directory, spec)) is None:
+            raise
+        raise spaces.DataError(f"{error}; {told}") from error
+
+
+def _moved(directory: Path, spec: spaces.SearchSpec) -> str | None:
+    """How a run goes on whose data are not where they were, in words; None: they are there, or no files."""
+    # Reading a run imports this module, and takes next to nothing of the space file.
+    from spaces.sections.data_section import Source, is_path
+
+    source = spec.data.source
+    if not isinstance(source, Source) or not is_path(source.kind) or os.path.exists(source.location):
+        return None
+    space = quote(str(directory / layout.SPACE))
+    return (
+        f"if the data are in another place by now, `run-search run {space} --run-dir {quote(str(directory))} --set "
+        f"data.source.{source.kind}=PATH` goes on with them"
+    )
 
 
 def require_inside(directory: Path) -> None:

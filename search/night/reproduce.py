@@ -11,7 +11,7 @@ import spaces
 from search.clock import SystemClock
 from search.errors import RunError
 from search.files.checked.agreement import require_agreement
-from search.files.rundir import Run, data_info, open_run
+from search.files.rundir import Run, data_info, open_run, telling_of_other_places
 from search.phases.sources import followed
 from search.record.configuration import Configuration, configurations, fresh_scores, meant
 from search.record.first.beginning import changed_sources, require_files
@@ -76,7 +76,8 @@ def reproduce(run: Run | str | Path, name: str | int) -> Reproduction:
     require_files(found.spec, files)
     changed = changed_sources(found.spec, sources)
     threads.configure(recorded_threads or 1)
-    data = spaces.load_data(found.spec, info)
+    with telling_of_other_places(found.directory, found.spec):
+        data = spaces.load_data(found.spec, info)
     with scratch() as folder:
         outcome = Trainer(folder, data, SystemClock()).train(
             TrialJob(

@@ -17,7 +17,7 @@ from search.executors import Elsewhere, Executor, shared_data, sizing
 from search.files import atomic, layout
 from search.files.checked.agreement import require_agreement
 from search.files.lock import RunLock
-from search.files.rundir import Run, data_info, open_run, require_inside
+from search.files.rundir import Run, data_info, open_run, require_inside, telling_of_other_places
 from search.files.store import RunReader, RunStore, Work
 from search.loop import disk, housekeeping
 from search.loop.fit_disk import require_fit
@@ -53,7 +53,6 @@ from spaces.data.stored.rows import close_below
 from spaces.families import family_of
 from spaces.outside.user_code import contained
 from spaces.reading.yamlfile import read_text
-from spaces.sections.data_section import Source, is_path
 from spaces.specs.configuring import require_asked, require_directions
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
@@ -243,27 +242,13 @@ class Session:
     def _load(self, begun: DataInfo | None) -> tuple[Dataset, tuple[float, float]]:
         """The data, which the models can take, and from when to when they were read."""
         started = self._clock.now()
-        try:
+        goes_on = begun is not None
+        with telling_of_other_places(self._directory, self._spec) if goes_on else contextlib.nullcontext():
             data = spaces.load_data(self._spec, begun, self._directory / layout.ROWS)
-        except spaces.DataError as error:
-            if begun is None or (moved := self._moved()) is None:
-                raise
-            raise spaces.DataError(f"{error}; {moved}") from error
         reading = started, self._clock.now()
         family = family_of(self._spec.model)
         self._notes = [*family.require(self._spec, data.info), *(family.advice(self._spec) if begun is None else ())]
         return data, reading
-
-    def _moved(self) -> str | None:
-        """How a run goes on whose data are not where they were, in words; None: they are there, or no files."""
-        source = self._spec.data.source
-        if not isinstance(source, Source) or not is_path(source.kind) or os.path.exists(source.location):
-            return None
-        directory, space = quote(str(self._directory)), quote(str(self._directory / layout.SPACE))
-        return (
-            f"if the data are in another place by now, `run-search run {space} --run-dir {directory} --set "
-            f"data.source.{source.kind}=PATH` goes on with them"
-        )
 
     def _require_ours(self) -> DataInfo:
         """What the run found its rows to be, of one that is neither damaged nor of another space file.

@@ -23,11 +23,12 @@ from search.files import layout
 from search.files.lock import RunLock
 from search.files.log import Log
 from search.files.store import RunReader, RunStore
-from search.night import detached, rehearsal
+from search.night import detached, rehearsal, reproduce
 from search.night.session import Options, Session
 from search.phases import evaluation
 from search.phases.schedule import Planned
 from tests.search import small
+from tests.search.records import outcome, trial
 from tests.search.simulation import SimulatedClock
 from tests.search.test_door import DATA
 
@@ -146,6 +147,19 @@ def test_a_run_whose_data_are_not_where_they_were_says_how_it_goes_on(tmp_path):
             Session(tmp_path, spec, Options())._load(begun)
         how = f"run-search run {tmp_path / layout.SPACE} --run-dir {tmp_path} --set data.source.npz=PATH"
         assert (how in str(refused.value)) is told
+
+
+def test_training_again_says_too_how_a_run_goes_on_whose_data_are_not_where_they_were(tmp_path, monkeypatch):
+    spec = small.spec(data={"source": {"npz": str(tmp_path / "gone.npz")}})
+    facts = {"data": DATA, "objective": {"name": "val_accuracy", "direction": "max"}}
+    with RunStore.create(tmp_path, facts) as store:
+        store.begin(trial("0"))
+        store.finish("0", outcome([0.5]), 1.0)
+    (tmp_path / layout.SPACE).write_text(spaces.dump(spec))
+    monkeypatch.setattr(reproduce, "require_agreement", lambda *_: None)
+    monkeypatch.setattr(reproduce.threads, "configure", lambda _: None)
+    with pytest.raises(spaces.DataError, match=r"gone\.npz: .* --set data\.source\.npz=PATH` goes on with them"):
+        reproduce.reproduce(tmp_path, "0")
 
 
 @pytest.mark.parametrize("name", ["venv/bin/python", "trials/0"])
