@@ -24,6 +24,7 @@ from search.record.configuration import configurations
 from search.record.first.beginning import changed_files
 from search.record.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
 from spaces import DataInfo, SearchSpec
+from spaces.basics.printable import writable
 from spaces.families import family_of
 from spaces.values.metrics import is_own
 
@@ -76,6 +77,7 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
             )
     for trial in finished:
         _copy(old.directory, trial, store, spec, with_weights=prepared_alike and built_alike)
+    store.put_meta(fork_of=_place(old))
     return len(finished)
 
 
@@ -87,7 +89,7 @@ def require_taken_over(old: Run, directory: Path) -> None:
         directory: Where its fork is to be; a run that is there goes on, which it may if it is that fork.
 
     Raises:
-        RunError: There is a run of which no trial is from the old one.
+        RunError: There is a run of which no trial is from the old one, although that had some when this one began.
     """
     if not layout.is_run(directory):
         return
@@ -95,11 +97,17 @@ def require_taken_over(old: Run, directory: Path) -> None:
         theirs = {(_evidence_id(one.id), one.started) for one in reader.marks()}
     with Run(directory).read() as reader:
         ours = {(one.id, one.started) for one in reader.marks() if one.kind == TrialKind.EVIDENCE}
-    if ours.isdisjoint(theirs):
+        # Of a run in which nothing had come to its end there was nothing to take over.
+        its_fork = not ours and reader.meta("fork_of") == _place(old)
+    if not its_fork and ours.isdisjoint(theirs):
         raise RunError(
             f"{directory}: holds a run already, which has taken over nothing from {old.directory}; choose a new folder "
             f"for --fork; `run-search resume {quote(str(directory))}` goes on with that run"
         )
+
+
+def _place(run: Run) -> str:
+    return writable(str(run.directory.resolve()))
 
 
 def _preparation(info: DataInfo, spec: SearchSpec) -> tuple[Any, ...]:

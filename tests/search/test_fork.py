@@ -14,7 +14,7 @@ from search.errors import RunError
 from search.files import layout
 from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run
-from search.files.store import RunStore
+from search.files.store import RunReader, RunStore
 from search.night.session import Options, Session
 from search.phases.fork import take_over
 from search.phases.searching import Searching
@@ -208,13 +208,18 @@ def test_a_kill_in_the_middle_of_a_fork_leaves_no_run(tmp_path, old, monkeypatch
     assert not list((tmp_path / "new").glob("run.making*"))
 
 
-@pytest.mark.parametrize("there", ["nothing", "its fork", "another run"])
+@pytest.mark.parametrize("there", ["nothing", "its fork", "its fork without trials", "another run"])
 def test_the_command_of_a_fork_goes_on_with_that_fork_and_no_other_run(tmp_path, old, monkeypatch, there):
     monkeypatch.setattr(api, "_go", lambda directory, *_: directory)
     if there != "nothing":
         with RunStore.create(tmp_path / "new", {**FACTS, "phase": "search"}) as store:
             if there == "its fork":
                 take_over(old, store, SPEC)
+            elif there == "its fork without trials":
+                # As of a run in which none has come to its end yet.
+                with monkeypatch.context() as patch:
+                    patch.setattr(RunReader, "trials", lambda *_: [])
+                    assert take_over(old, store, SPEC) == 0
             store.begin(trial("0"))
     refused = pytest.raises(
         RunError, match=r"new: holds a run already, which has taken over nothing from .*old; choose"

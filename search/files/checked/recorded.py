@@ -189,6 +189,7 @@ _FACTS: dict[str, Check] = {
     "name": text,
     "space": text,
     "command": _list(text),
+    "fork_of": text,
     "objective": _fields({"name": text, "direction": _one_of("min", "max")}),
     "algorithm": text,
     "seed": _optional(whole),
