@@ -486,6 +486,9 @@ class Session:
         alone = store.meta("alone")
         if alone is not None and not elsewhere:
             horizon.alone = alone["factor"]
+            if self._threads >= alone["threads"]:
+                # Of dense networks, and in a run that goes on, this process has fewer than what was measured.
+                horizon.measuring = alone["factor"]
         with self._crewed(executor, store, observer) as runner:
             if store.meta("phase") == "search":
                 done = retrained(store.trials(TrialKind.CANDIDATE, TrialKind.WINNER))

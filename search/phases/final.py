@@ -333,7 +333,8 @@ class FinalPhase:
     def _last_end(self, may_win: bool) -> LastEnd:
         """When a search after the final training ends; what it finds may have to be trained as a whole then."""
         winner = None if may_win or self._store.ensemble() else self._store.winner()
-        self._horizon.settle(None if winner is None else winner.configuration)
+        named = {} if winner is None else {c.id: c for c in self._best()}
+        self._horizon.settle(None if winner is None else named.get(winner.configuration))
         return LastEnd(self._horizon, self._pace(), may_win)
 
     @property

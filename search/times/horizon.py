@@ -37,15 +37,16 @@ class Horizon:
         budget: The time of the sitting.
         threads: Threads of each training of the search.
         alone: Seconds of an epoch of a training that has the machine to itself, as a multiple of one of the search.
+        measuring: The same of what this process measures, with threads of its own.
         doubt: Why the promised time cannot be kept, or at what price, in words; None if nothing speaks against it.
     """
 
     def __init__(self, budget: Budget, spec: SearchSpec, data: Dataset) -> None:
         self.budget = budget
         self.threads = 1
-        self.alone = 1.0
+        self.alone = self.measuring = 1.0
         self._executor: Executor | None = None
-        self._winner: str | None = None
+        self._winner: Configuration | None = None
         self._spec = spec
         self._train_rows, self._validation_rows = len(data.train), len(data.validation)
         self._test_rows = 0 if data.test is None else len(data.test)
@@ -66,8 +67,8 @@ class Horizon:
         """
         self._executor, self.threads = executor, threads
 
-    def settle(self, winner: str | None) -> None:
-        """Reckons from now on with measuring a model of this configuration; None: of what leads."""
+    def settle(self, winner: Configuration | None) -> None:
+        """Reckons from now on with measuring a model of this configuration, whatever leads; None: of what leads."""
         self._winner = winner
 
     def pace(self, again: Sequence[Trial], searched: Mapping[str, Configuration]) -> Pace:
@@ -91,7 +92,8 @@ class Horizon:
     def measure(self, ranked: Sequence[Configuration], pace: Pace) -> None:
         """Keeps as much time for evaluation, export and report as is now known to be needed."""
         # An ensemble is measured as long as its models are; a baseline that wins is measured once.
-        winners = [c for c in ranked if c.id == self._winner]
+        settled = self._winner
+        winners = [] if settled is None else [next((c for c in ranked if c.id == settled.id), settled)]
         winners = winners or list(islice((c for c in ranked if not c.baseline), self._spec.final.ensemble))
         winners = winners or list(ranked[:1])
         measured = {c.id: c for c in (*winners, *(c for c in ranked if c.baseline))}
@@ -114,7 +116,7 @@ class Horizon:
         validated_on, trained_on = self._validation_rows, self._train_rows
         return sum(
             afterwards.evaluation_seconds(
-                c, validated_on, rows, trained_on, alone=self.alone, both_ways=answers_both_ways(self._spec, c)
+                c, validated_on, rows, trained_on, alone=self.measuring, both_ways=answers_both_ways(self._spec, c)
             )
             for c in models
         )

@@ -341,6 +341,32 @@ def test_a_slow_start_counts_until_epochs_are_measured(monkeypatch, others, busy
     assert budget.reserve == pytest.approx(afterwards.seconds_after(3600.0, 3.5))
 
 
+def test_time_is_kept_to_measure_the_winner_also_when_it_no_longer_leads(monkeypatch):
+    """A search that went on had kept what its last leaders take, of which none was to be measured any more."""
+    monkeypatch.setattr(environment, "others", lambda _: 0.0)
+    budget, rows = Budget.given(36000.0, clock=SimulatedClock()), [0] * 100
+    horizon = Horizon(budget, space("random"), SimpleNamespace(train=rows, validation=rows, test=rows))
+    (large,) = configurations([completed("a", [0.5] * 10, outcome=outcome([], epochs=(epoch(1, seconds=900.0),)))])
+    small, kept = [configuration(name) for name in "bcd"], {}
+    for winner in (large, None):
+        horizon.settle(winner)
+        for ranked in ([large, *small], small):
+            horizon.measure(ranked, Pace(1.0, 10))
+            kept[winner is large, len(ranked)] = budget.reserve
+    assert kept[True, 3] == pytest.approx(kept[True, 4]) == kept[False, 4]
+    assert kept[False, 3] < kept[True, 3] - 30
+
+
+def test_what_this_process_measures_takes_what_it_takes_with_its_own_threads():
+    rows = [0] * 100
+    horizon = Horizon(Budget(), space("random"), SimpleNamespace(train=rows, validation=rows, test=rows))
+    (one,) = configurations([completed("a", [], outcome=outcome([], epochs=(epoch(1, seconds=900.0),)))])
+    horizon.alone = 0.25
+    wide = horizon.measuring_seconds([one])
+    horizon.measuring = 0.25
+    assert horizon.measuring_seconds([one]) == pytest.approx(1 + 0.25 * (wide - 1))
+
+
 def test_a_crowded_machine_is_slow_too():
     assert environment.crowded(0.0, 2) == 1.0
     assert environment.crowded(5.0, 2) == 3.5
