@@ -65,8 +65,8 @@ class Prices:
             self._prepared.add(_kind(phases))
         times = phases.copies if begun else 1
         if folds:
-            # All rows pass the network anew in each of them.
-            times *= max(1, len(outcome.epochs))
+            # All rows pass the network anew in each of them, also in the one that failed.
+            times *= max(1, len(outcome.epochs) + (outcome.failure is not None))
         self._features[name] = max(self._features.get(name, 0.0), outcome.once_seconds / times)
         self._build[name] = max(self._build.get(name, 0.0), outcome.build_seconds)
         if later:

@@ -104,6 +104,10 @@ def test_in_each_fold_all_rows_pass_the_network():
     assert (found.frozen, found.features, found.build) == (5, pytest.approx(60.0), 2.0)
     changed = in_folds("a", besides=1200.0, augmentation_flip="horizontal", augmentation_copies=4)
     assert price(changed, changed).features == pytest.approx(60.0)
+    failure = Failure(FailureReason.NAN, "loss became nan in epoch 4")
+    failed = in_folds("a", frozen=1, besides=120.0)
+    failed = replace(failed, state=TrialState.FAILED, outcome=replace(failed.outcome, score=None, failure=failure))
+    assert price(in_folds("b"), failed).features == pytest.approx(60.0), "in its second fold"
     # Its epochs are those of one training.
     winner = replace(in_folds("w", frozen=9, besides=60.0), kind=TrialKind.WINNER)
     assert price(in_folds("b"), winner) is None
