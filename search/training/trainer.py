@@ -261,7 +261,7 @@ class _Training:
                 if curve:
                     # Nobody is told where the epoch before it has ended: what comes between two has a time of its own.
                     on_begin()
-                self._enter(engine, train, validation, should_stop, len(curve) + 1)
+                self._enter(engine, train, validation, should_stop, len(curve) + 1, on_begin if curve else lambda: None)
                 why = should_stop()
                 if why is not None:
                     raise _BrokenOff(why)
@@ -385,12 +385,20 @@ class _Training:
         return Epoch(number, metrics, time.perf_counter() - started, trained - started)
 
     def _enter(
-        self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None, should_stop: ShouldStop, number: int
+        self,
+        engine: Engine | TwoPhases,
+        train: Rows,
+        validation: Rows | None,
+        should_stop: ShouldStop,
+        number: int,
+        on_begin: Callable[[], None] = lambda: None,
     ) -> None:
+        """Makes ready for an epoch; `on_begin` is called as it goes on, where the time that it takes is counted."""
         # No epoch's time counts yet.
         check_time = self._check_time(None)
 
         def check() -> None:
+            on_begin()
             check_time()
             why = should_stop()
             if why is not None:

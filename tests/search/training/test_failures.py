@@ -108,6 +108,12 @@ def test_what_comes_before_an_epoch_is_none_of_its_time(tmp_path):
         under_way(tmp_path, seconds_per_trial=1e-9)._enter(Entered(), None, None, lambda: None, 1)
 
 
+def test_what_lies_between_two_epochs_of_a_fold_counts_anew_as_it_goes_on(tmp_path):
+    begun = []
+    under_way(tmp_path)._enter(Entered(), None, None, lambda: None, 4, lambda: begun.append(None))
+    assert begun == [None]
+
+
 def test_a_training_that_fails_tells_what_it_has_done_for_all_others(tmp_path):
     training = under_way(tmp_path)
     training._enter(Entered(), None, None, lambda: None, 1)
