@@ -49,6 +49,7 @@ class Space:
         self._ends = min(0.5, _ENDS / max(1, len(widths)))
         self._jumps = min(_MOST_JUMPS, self._ends / 2)
         self._parents = {condition.name for hp in self.hyperparameters for condition in hp.conditions}
+        self._encoded: dict[str, Floats] = {}
 
     @classmethod
     def of_keras_tuner(cls, hyperparameters: "HyperParameters") -> "Space":
@@ -83,6 +84,12 @@ class Space:
                 if not np.isnan(row[index]):
                     nearest[hp.name] = c.value(row[index])
         return row
+
+    def encoded(self, key: str, values: Mapping[str, Any]) -> Floats:
+        """As `codes`, computed once for each `key`, which stands for the values."""
+        if key not in self._encoded:
+            self._encoded[key] = self.codes(values)
+        return self._encoded[key]
 
     def features(self, codes: Floats) -> Floats:
         """Features of shape (n, features), each 0 to 1, of codes of shape (n, columns).

@@ -77,5 +77,12 @@ class BayesianOracle(BaseOracle):
         return found[0][1]
 
     def _codes(self, trials: Sequence[Trial]) -> Floats:
-        rows = [self.space.codes(t.hyperparameters.values) for t in trials]
+        rows = [self._row(trial) for trial in trials]
         return np.array(rows).reshape(len(rows), len(self.space))
+
+    def _row(self, trial: Trial) -> Floats:
+        values, key = trial.hyperparameters.values, self._id_to_hash.get(trial.trial_id)
+        # The values of a running one may still change, and of one that a loop has put in nothing was noted.
+        if trial.status == TrialStatus.RUNNING or key is None:
+            return self.space.codes(values)
+        return self.space.encoded(key, values)

@@ -25,6 +25,7 @@ from search.oracles._columns import Floats, Ints
 
 _ROOT5 = math.sqrt(5)
 _JITTER = 1e-7
+_MATRICES = 9
 _LEAST_VARIANCE = 1e-12
 _LONGEST = 30.0
 
@@ -132,74 +133,115 @@ class Kernel:
         total = np.zeros((len(a), len(b)))
         for part, (lengths, variance) in enumerate(zip(self.lengths, self.variances, strict=True)):
             scale = 1 / lengths[self.groups]
-            shape = _matern(_ROOT5 * np.sqrt(_squared_distances(a.features * scale, b.features * scale)))
+            shape = _matern(_root(a.features * scale, b.features * scale))
             if part:
                 shape *= _matern(self._root_halvings(a, b))
-            total += variance * shape
+            shape *= variance
+            total += shape
         return total
 
-    def gradient(self, a: Points, b: Points, weights: Floats) -> Floats:
+    def gradients(self, a: Points, b: Points, *weights: Floats) -> list[Floats]:
         """Gradients of weighted sums of covariances along the features of `b`.
 
         Args:
             a: n points.
             b: m points.
-            weights: shape (n, m), or (n, 1) for the same ones at every point of `b`.
+            weights: each of shape (n, m), or (n, 1) for the same ones at every point of `b`.
 
         Returns:
-            For each point of `b` the gradient of the sum over `a` of weight times covariance, shape (m, f).
+            For each of the weights, and each point of `b`, the gradient of the sum over `a` of weight times
+            covariance, shape (m, f).
         """
-        total = np.zeros(b.features.shape)
+        totals = [np.zeros(b.features.shape) for _ in weights]
         for part, (lengths, variance) in enumerate(zip(self.lengths, self.variances, strict=True)):
             scale = 1 / lengths[self.groups]
-            root = _ROOT5 * np.sqrt(_squared_distances(a.features * scale, b.features * scale))
+            root = _root(a.features * scale, b.features * scale)
             # d matern / d feature = -5/3 (1 + root) exp(-root) times the difference over the squared length scale
-            pull = weights * (-5 / 3 * variance * (1 + root) * np.exp(-root))
-            if part:
-                pull *= _matern(self._root_halvings(a, b))
-            total += (pull.sum(axis=0)[:, None] * b.features - pull.T @ a.features) * scale**2
-        return total
+            slope = -5 / 3 * variance * (1 + root) * np.exp(-root)
+            fading = _matern(self._root_halvings(a, b)) if part else None
+            for total, weight in zip(totals, weights, strict=True):
+                pull = weight * slope
+                if fading is not None:
+                    pull *= fading
+                total += (pull.sum(axis=0)[:, None] * b.features - pull.T @ a.features) * scale**2
+        return totals
 
     def _root_halvings(self, a: Points, b: Points) -> Floats:
         return np.abs(a.halvings[:, None] - b.halvings[None, :]) * (_ROOT5 / self.halvings)
 
-    def likelihood(self, points: Points, targets: Floats) -> tuple[float, Floats]:
-        """Negative logarithm of the marginal likelihood, up to a constant, and its gradient along `logs`."""
+    def likelihood(self, points: Points, targets: Floats, room: Floats | None = None) -> tuple[float, Floats]:
+        """Negative logarithm of the marginal likelihood, up to a constant, and its gradient along `logs`.
+
+        Args:
+            points: n points.
+            targets: shape (n,).
+            room: what `matrices` has made for n points, to be written over. A fit asks so often that to ask the system
+                for the memory each time would take as long as to compute.
+        """
+        left = iter(matrices(len(points)) if room is None else room)
+        covariance, spare = next(left), next(left)
+        covariance.fill(0.0)
         shapes = []
-        covariance = np.zeros((len(points), len(points)))
         for part, (lengths, variance) in enumerate(zip(self.lengths, self.variances, strict=True)):
             scaled = points.features / lengths[self.groups]
-            root = _ROOT5 * np.sqrt(_squared_distances(scaled, scaled))
-            decay = variance * np.exp(-root)
-            # d matern / d log length = 5/3 (1 + root) exp(-root) times the squared scaled distance along it
-            value, slope = (1 + root + root**2 / 3) * decay, 5 / 3 * (1 + root) * decay
+            value, slope = next(left), next(left)
+            root = _root(scaled, scaled, out=slope)
+            decay = np.exp(np.negative(root, out=spare), out=spare)
+            decay *= variance
+            # In place `value` becomes (1 + root + root**2 / 3) decay; `slope`, the root before, 5/3 (1 + root) decay:
+            # d matern / d log length = 5/3 (1 + root) exp(-root) times the squared scaled distance along it.
+            np.square(root, out=value)
+            value /= 3
+            slope += 1
+            value += slope
+            value *= decay
+            slope *= 5 / 3
+            slope *= decay
             along = None
             if part:
-                root = self._root_halvings(points, points)
-                fading = _matern(root)
-                along = value * (root**2 / 3 * (1 + root) * np.exp(-root))
-                value, slope = value * fading, slope * fading
+                root, along, fading = self._root_halvings(points, points), next(left), next(left)
+                decay = np.exp(np.negative(root, out=spare), out=spare)
+                np.square(root, out=along)
+                along /= 3
+                root += 1
+                np.add(root, along, out=fading)
+                fading *= decay
+                along *= root
+                along *= decay
+                along *= value
+                value *= fading
+                slope *= fading
             covariance += value
             shapes.append((scaled, value, slope, along))
-        covariance[np.diag_indices_from(covariance)] += self.noise + _JITTER
+        diagonal = np.diag_indices_from(covariance)
+        covariance[diagonal] += self.noise + _JITTER
         try:
-            factor = cholesky(covariance, lower=True, check_finite=False)
+            # LAPACK writes in place where columns lie together: those of the transposed do, which is the same.
+            factor = cholesky(covariance.T, lower=True, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError:
             return 1e25, np.zeros_like(self.logs)
         weights = _solve(factor, targets)
-        inverse, _ = lapack.dpotri(factor, lower=1)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
-        pull = inverse - np.outer(weights, weights)
+        half_determinant = float(np.log(np.diag(factor)).sum())
+        # The lower triangle; the upper one is empty, as the factor's is.
+        inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+        pull = np.add(inverse, inverse.T, out=next(left))
+        pull[diagonal] /= 2
+        pull -= np.multiply(weights[:, None], weights, out=spare)
         gradient: list[float] = []
         for scaled, value, slope, along in shapes:
-            pulled = pull * slope
-            per_feature = pulled.sum(axis=1) @ scaled**2 - np.einsum("if,if->f", scaled, pulled @ scaled)
+            slope *= pull
+            per_feature = slope.sum(axis=1) @ scaled**2 - np.einsum("if,if->f", scaled, slope @ scaled)
             gradient.extend(np.bincount(self.groups, weights=per_feature))
             gradient.append(0.5 * float(np.vdot(pull, value)))
             if along is not None:
                 gradient.append(0.5 * float(np.vdot(pull, along)))
         gradient.append(0.5 * self.noise * float(np.trace(pull)))
-        return 0.5 * float(targets @ weights) + float(np.log(np.diag(factor)).sum()), np.array(gradient)
+        return 0.5 * float(targets @ weights) + half_determinant, np.array(gradient)
+
+
+def matrices(size: int) -> Floats:
+    """Room for the square matrices of a `Kernel.likelihood` of so many points."""
+    return np.empty((_MATRICES, size, size))
 
 
 def fit_kernel(
@@ -231,10 +273,11 @@ def fit_kernel(
     if prior.level_spread:
         start = np.append(centre, 0.0)
         bounds.append((length[2] - length[0], length[3] - length[0]))
+    room = matrices(len(points))
 
     def objective(position: Floats) -> tuple[float, Floats]:
         logs, level = position[: len(centre)], position[len(centre) :]
-        value, gradient = Kernel(logs, groups).likelihood(points, targets)
+        value, gradient = Kernel(logs, groups).likelihood(points, targets, room)
         deviation = (logs - centre - common * level.sum()) / spread
         normal, cauchy = deviation[~tails], deviation[tails]
         unlikely = 0.5 * float(normal @ normal) + float(np.log1p(cauchy**2).sum())
@@ -280,8 +323,8 @@ class GaussianProcess:
         solved = _solve(self._factor, cross)
         variance = self._kernel.variance - np.einsum("ij,ij->j", cross, solved)
         deviation = np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
-        mean_slope = self._kernel.gradient(self._points, points, self._weights[:, None])
-        return mean_slope, -self._kernel.gradient(self._points, points, solved) / deviation[:, None]
+        along_mean, along_variance = self._kernel.gradients(self._points, points, self._weights[:, None], solved)
+        return along_mean, -along_variance / deviation[:, None]
 
     def expecting(self, points: Points) -> "GaussianProcess":
         """The posterior as if the means at `points` had been observed: what is being trained counts already."""
@@ -292,8 +335,21 @@ class GaussianProcess:
         return GaussianProcess(self._points.with_more(points), targets, self._kernel)
 
 
+def _root(a: Floats, b: Floats, out: Floats | None = None) -> Floats:
+    """Distances as `_matern` takes them, shape (n, m), of scaled features; in `out`, where it is given."""
+    root = _squared_distances(a, b, out)
+    np.sqrt(root, out=root)
+    root *= _ROOT5
+    return root
+
+
 def _matern(root: Floats) -> Floats:
-    shape: Floats = (1 + root + root**2 / 3) * np.exp(-root)
+    # In place: of many points, to ask for memory takes as long as to compute.
+    shape: Floats = np.square(root)
+    shape /= 3
+    shape += 1 + root
+    decay = np.negative(root)
+    shape *= np.exp(decay, out=decay)
     return shape
 
 
@@ -302,6 +358,9 @@ def _solve(factor: Floats, right: Floats) -> Floats:
     return np.asarray(solve_triangular(factor, half, lower=True, trans=1, check_finite=False))
 
 
-def _squared_distances(a: Floats, b: Floats) -> Floats:
-    squares: Floats = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * (a @ b.T)
+def _squared_distances(a: Floats, b: Floats, out: Floats | None = None) -> Floats:
+    product = a @ b.T
+    product *= 2
+    squares: Floats = np.add((a**2).sum(axis=1)[:, None], (b**2).sum(axis=1), out=out)
+    squares -= product
     return np.maximum(squares, 0, out=squares)

@@ -27,8 +27,7 @@ class History:
         self._evidence: list[dict[str, Any]] = []
         # Of ended trials, which change no more: scores by step, and seconds of an epoch.
         self._reports: dict[str, tuple[dict[int, float], float | None]] = {}
-        # Of configurations by their key, and of the evidence, in one space: they change no more either.
-        self._codes: dict[str, Floats] = {}
+        # Of the evidence, in one space: they change no more either.
         self._codes_elsewhere: list[Floats] = []
         self._space: Space | None = None
 
@@ -51,7 +50,9 @@ class History:
 
     def evidence(self, space: Space, last_counts: bool) -> list[Curve]:
         """The configurations from elsewhere; `last_counts` is that of `Curve`."""
-        self._enter(space)
+        if space is not self._space:
+            # It has grown.
+            self._space, self._codes_elsewhere = space, []
         new = self._evidence[len(self._codes_elsewhere) :]
         self._codes_elsewhere += [space.codes(one["values"]) for one in new]
         return [
@@ -89,20 +90,13 @@ class History:
             reports = [
                 (key, trial, _later(scores, stretch(trial)[0]), seconds) for key, trial, scores, seconds in reports
             ]
-        self._enter(space)
         curves: dict[str, Curve] = {}
         for key, trial, scores, seconds in reports:
             if key not in curves:
-                if key not in self._codes:
-                    self._codes[key] = space.codes(trial.hyperparameters.values)
-                curves[key] = Curve(self._codes[key], last_counts=last_counts)
+                codes = space.encoded(key, trial.hyperparameters.values)
+                curves[key] = Curve(codes, last_counts=last_counts)
             curves[key].add(trial, scores, seconds, by_epoch, trial.trial_id in blameless)
         return [curve for curve in curves.values() if curve.scores or curve.stage is not Stage.ENDED]
-
-    def _enter(self, space: Space) -> None:
-        """Forgets the codes of another space: it has grown."""
-        if space is not self._space:
-            self._space, self._codes, self._codes_elsewhere = space, {}, []
 
     def _report(self, trial: Trial) -> tuple[dict[int, float], float | None]:
         if trial.trial_id in self._reports:

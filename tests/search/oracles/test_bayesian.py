@@ -9,11 +9,12 @@ from scipy.optimize import check_grad
 
 from search.oracles import oracle
 from search.oracles._space import Space
+from search.oracles.bayesian import INITIAL_POINTS
 from search.oracles.surrogate.acquisition import log_improvement, log_improvement_slopes, refine
 from search.oracles.surrogate.curves import Curve
 from search.oracles.surrogate.early import EarlyTrend
 from search.oracles.surrogate.full_length import FullLength
-from search.oracles.surrogate.gp import FIRM, SELECTIVE, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
+from search.oracles.surrogate.gp import FIRM, SELECTIVE, YIELDING, GaussianProcess, Kernel, Points, fit_kernel, matrices
 from search.oracles.surrogate.standard import modelled, ordinary, standardised
 from search.oracles.surrogate.success import SuccessProbability
 
@@ -42,6 +43,18 @@ def test_the_gradient_of_the_likelihood_is_right(parameters):
         return lambda logs: Kernel(logs, GROUPS).likelihood(points, targets)[index]
 
     assert check_grad(part(0), part(1), np.log(parameters)) < 1e-3
+
+
+@kernels
+def test_one_room_serves_many_likelihoods(parameters):
+    points, targets = data()
+    room = matrices(len(points))
+    for factor in (0.5, 2.0):
+        kernel = Kernel(np.log(parameters) + np.log(factor), GROUPS)
+        value, gradient = kernel.likelihood(points, targets)
+        again, same = kernel.likelihood(points, targets, room)
+        assert again == pytest.approx(value, rel=1e-9)
+        np.testing.assert_allclose(same, gradient, rtol=1e-9, atol=1e-9)
 
 
 def fitted_lengths(function, prior, count):
@@ -234,16 +247,34 @@ def test_models_of_final_and_of_early_scores_are_made_of_few_observations(monkey
     assert sizes == [20, 20]
 
 
-def test_of_very_many_trials_only_those_of_the_models_are_encoded(loop, monkeypatch):
-    searched = bayesian(loop.space())
-    loop.drive(searched, 10)
+def counted(monkeypatch):
+    """A list that grows by one with each configuration that is encoded from now on."""
     encoded = []
     codes = Space.codes
+    monkeypatch.setattr(Space, "codes", lambda space, values: encoded.append(1) or codes(space, values))
+    return encoded
+
+
+def test_of_very_many_trials_only_those_of_the_models_are_encoded(loop, monkeypatch):
+    searched = bayesian(loop.space())
+    loop.drive(searched, INITIAL_POINTS)
     monkeypatch.setattr("search.oracles.surrogate.standard.MOST_OBSERVATIONS", 4)
     monkeypatch.setattr("search.oracles.bayesian.RECENT", 3)
-    monkeypatch.setattr(Space, "codes", lambda space, values: encoded.append(1) or codes(space, values))
+    encoded = counted(monkeypatch)
     loop.drive(searched, 1)
-    assert len(encoded) == 7
+    assert 4 <= len(encoded) <= 7 < INITIAL_POINTS
+
+
+def test_a_trial_is_encoded_once_after_its_end(loop, monkeypatch):
+    searched = bayesian(loop.space())
+    loop.drive(searched, INITIAL_POINTS + 2)
+    encoded = counted(monkeypatch)
+    loop.drive(searched, 3)
+    assert len(encoded) == 3
+    # Of trials that a loop has put in nothing is noted: they are told apart nevertheless.
+    searched._id_to_hash.clear()
+    last = list(searched.trials.values())[-2:]
+    assert not np.array_equal(*searched._codes(last))
 
 
 HEAVY = -np.array([0.10, 0.12, 0.15, 0.2, 0.3, 1e3, 5e3, 1e4, 5e4, 1e5, 1e6, 1e7])
