@@ -60,8 +60,17 @@ def write_model(model: keras.Model, format: Format, path: Path, calibration: Cal
         raise
     except (Exception, SystemExit) as error:  # the converters raise whatever their engines do
         reason = " ".join(str(error).split())[:300]
-        kind = ResultError if isinstance(error, OSError | MemoryError) else UnfitError
+        kind = ResultError if _is_of_the_machine(error) else UnfitError
         raise kind(f"cannot be written as {format.name}: {type(error).__name__}: {reason}") from error
+
+
+def _is_of_the_machine(error: BaseException) -> bool:
+    """Whether the machine lacks memory, room on the disk, or a module: then nothing is said about the model.
+
+    TensorFlow and h5py tell a full disk by errors of their own too.
+    """
+    exhausted = any(kind.__name__ == "ResourceExhaustedError" for kind in type(error).__mro__)
+    return exhausted or isinstance(error, OSError | MemoryError | ImportError) or "No space left" in str(error)
 
 
 def _save(model: keras.Model, path: Path) -> None:
@@ -187,6 +196,11 @@ def _unrolled(model: keras.Model) -> Iterator[None]:
         raise UnfitError(
             f"its recurrent layers go {steps:,} steps; written for tflite are those of {_UNROLLED_STEPS:,} at most"
         )
+    if _masks(model) and any(layer.go_backwards and layer.zero_output_for_mask for layer in recurrent):
+        raise UnfitError(
+            "reads masked series backwards and answers at each step, which Keras computes otherwise where it is "
+            "written step after step, as tflite is"
+        )
     before = [layer.unroll for layer in recurrent]
     try:
         for layer in recurrent:
@@ -200,6 +214,13 @@ def _unrolled(model: keras.Model) -> Iterator[None]:
 def recurrent_steps(model: keras.Model) -> int:
     """Steps of all recurrent layers of a model together."""
     return sum(map(_steps, _recurrent(model)))
+
+
+def _masks(model: keras.Model) -> bool:
+    """Whether some layer of a model leaves out steps of series."""
+    return any(
+        isinstance(layer, keras.layers.Masking) or getattr(layer, "mask_zero", False) for layer in layers_within(model)
+    )
 
 
 def _recurrent(model: keras.Model) -> list[keras.layers.RNN]:

@@ -206,6 +206,50 @@ def test_series_that_are_too_long_to_be_written_step_by_step_are_told(tensorflow
         write_model(model, FORMATS["tflite"], tmp_path / "model.tflite")
 
 
+def test_masked_series_that_are_read_backwards_step_by_step_are_told(tensorflow: None, tmp_path: Any) -> None:
+    import keras
+
+    from results.exporting import writing
+
+    def model_of(*layers: Any) -> Any:
+        return keras.Sequential([keras.Input((4, 1)), *layers])
+
+    made = keras.layers
+    each = made.Bidirectional(made.LSTM(1, return_sequences=True))
+    model = model_of(made.Masking(), each)
+    with pytest.raises(UnfitError, match="reads masked series backwards and answers at each step"):
+        writing.write_model(model, FORMATS["tflite"], tmp_path / "model.tflite")
+    for free in (model_of(each), model_of(made.Masking(), made.Bidirectional(made.GRU(1)))):
+        with writing._unrolled(free):
+            assert all(layer.unroll for layer in writing._recurrent(free))
+
+
+@pytest.mark.parametrize(
+    ("error", "unfit"),
+    [
+        (ValueError("knows no such operation"), True),
+        (MemoryError(), False),
+        (ImportError("no module"), False),
+        (type("ResourceExhaustedError", (Exception,), {})("of memory"), False),
+        (RuntimeError("model.h5: write failed: No space left on device"), False),
+    ],
+)
+def test_what_the_machine_lacks_says_nothing_about_the_model(
+    error: Exception, unfit: bool, tensorflow: None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from results import ResultError
+    from results.exporting import writing
+
+    def fail(model: Any, path: Any) -> None:
+        raise error
+
+    monkeypatch.setitem(writing._WRITERS, "h5", fail)
+    model: Any = None
+    with pytest.raises(ResultError, match="cannot be written as h5") as told:
+        writing.write_model(model, FORMATS["h5"], tmp_path / "model.h5")
+    assert isinstance(told.value, UnfitError) is unfit
+
+
 def test_a_h5_file_that_keras_would_not_read_is_refused_for_its_operations(tensorflow: None, tmp_path: Any) -> None:
     from results.exporting.writing import write_model
 
