@@ -13,7 +13,7 @@ import pytest
 from results.errors import ResultError
 from results.ranked.ranking import rows
 from results.tracking.studies import _distribution, export_study
-from search.errors import RunError
+from search.errors import DiskError, RunError
 from search.files import layout
 from search.files.rundir import Run, open_run
 from search.files.store import RunStore
@@ -115,7 +115,7 @@ def test_a_study_that_cannot_be_filled_is_not_left_behind(
 
     storage = f"sqlite:///{tmp_path}/study.db"
     monkeypatch.setattr(optuna.Study, "add_trials", full)
-    with pytest.raises(ResultError, match="No space left on device"):
+    with pytest.raises(DiskError, match="No space left on device"):
         export_study(run, storage)
     assert optuna.get_all_study_names(storage) == []
 

@@ -39,7 +39,7 @@ def whole(folder: Path, monkeypatch: Any, better: bool) -> Run:
     return nightshift.run(SPACE, run_dir=folder / "run", workers=0, check=False)
 
 
-@pytest.mark.parametrize("formats", [("keras",), pytest.param(tuple(FORMATS), marks=pytest.mark.night)])
+@pytest.mark.parametrize("formats", [("keras", "tflite"), pytest.param(tuple(FORMATS), marks=pytest.mark.night)])
 def test_models_that_are_better_together_are_measured_exported_and_described_as_one(
     formats: tuple[str, ...], tmp_path: Any, monkeypatch: Any, tensorflow: None
 ) -> None:
