@@ -127,7 +127,7 @@ def before_activation(answers: Array, activation: str) -> Array:
     if activation == "linear":
         return answers
     numbers = np.finfo(np.float32)
-    found = np.log(np.clip(answers, numbers.tiny, None, dtype=np.float64))
+    found: Array = np.log(np.clip(answers, numbers.tiny, None, dtype=np.float64))
     if activation == "sigmoid":
         found -= np.log1p(-np.clip(answers, None, 1.0 - numbers.epsneg, dtype=np.float64))
     return found.astype(np.float32)
