@@ -93,7 +93,8 @@ def test_a_network_that_was_divided_before_is_folded_too(tmp_path):
     assert normalizations(same(keras.Model(backbone.input, [backbone.output, cut.tensor]))) == []
 
 
-@pytest.mark.parametrize("name", ["mobilenet-v3-small", pytest.param("efficientnet-b0", marks=pytest.mark.night)])
+@pytest.mark.night
+@pytest.mark.parametrize("name", ["mobilenet-v3-small", "efficientnet-b0"])
 def test_a_network_of_keras(name):
     from spaces.backbones import loading
 

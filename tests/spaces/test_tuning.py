@@ -196,7 +196,7 @@ def test_a_stock_tuner_trains_on_changed_labels_and_validates_those_that_are_the
     assert model.evaluate(*validation, verbose=0)[0] == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "nadam"])
+@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("nadam", marks=pytest.mark.night)])
 def test_a_model_of_a_schedule_is_saved_and_goes_on_as_if_it_had_never_stopped(optimizer: str, tmp_path: Path) -> None:
     import keras
 

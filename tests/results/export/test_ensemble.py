@@ -143,10 +143,12 @@ def test_it_is_refused_where_it_cannot_be(changes: dict[str, Any], expected: str
     ("model", "shape"),
     [
         ({"family": "mlp", "layers": 1, "units": 4}, (6, 5)),
-        ({"family": "mlp", "layers": 1, "units": 4, "block": "residual"}, (6, 5, 3)),
-        ({"family": "cnn", "blocks": 1, "filters": 4}, (6, 5)),
+        pytest.param(
+            {"family": "mlp", "layers": 1, "units": 4, "block": "residual"}, (6, 5, 3), marks=pytest.mark.night
+        ),
+        pytest.param({"family": "cnn", "blocks": 1, "filters": 4}, (6, 5), marks=pytest.mark.night),
         ({"family": "cnn", "blocks": 1, "filters": 4, "block": "residual", "batch_normalization": True}, (6, 5, 3)),
-        ({"family": "conv1d", "blocks": 1, "filters": 4}, (6, 5)),
+        pytest.param({"family": "conv1d", "blocks": 1, "filters": 4}, (6, 5), marks=pytest.mark.night),
     ],
 )
 def test_models_as_they_are_built_average_what_they_answer(

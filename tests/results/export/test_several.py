@@ -76,7 +76,10 @@ def of_one_input() -> tuple[Any, Any]:
     return keras.Model(inputs, outputs), np.random.default_rng(3).normal(size=(ROWS, 4)).astype("float32")
 
 
-@pytest.mark.parametrize("make", [of_names, of_places, of_flat_rows, of_one_input])
+@pytest.mark.parametrize(
+    "make",
+    [of_names, of_one_input, *(pytest.param(one, marks=pytest.mark.night) for one in (of_places, of_flat_rows))],
+)
 def test_every_format_answers_as_the_model_in_memory(make, tmp_path):
     model, rows = make()
     expected = flat(model(rows, training=False))

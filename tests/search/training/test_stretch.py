@@ -54,6 +54,7 @@ def test_a_step_that_xla_compiles_trains_as_the_others_do(monkeypatch):
     np.testing.assert_allclose(fast_answers, answers, atol=1e-4)
 
 
+@pytest.mark.night
 def test_xla_compiles_at_once_what_enough_planned_steps_are_worth(monkeypatch):
     # Three steps an epoch, two of them whole.
     plain, _, _ = trained(monkeypatch, None)
