@@ -18,7 +18,7 @@ for _name in (
 
 # Runs are written so that no power cut loses them. A disk that others use too takes its time for that; memory does not.
 _MEMORY = "/dev/shm"
-if os.path.isdir(_MEMORY) and shutil.disk_usage(_MEMORY).free > 4 << 30 and os.access(_MEMORY, os.W_OK):
+if os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)
 
 # The files that take longest, which begin first: at the end none of them is left to one process alone.
