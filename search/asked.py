@@ -225,8 +225,10 @@ def _changed(now: str, recorded: str) -> list[str]:
 
 def _with(plain: Mapping[str, Any], name: str, **more: Any) -> Any:
     """A section of a space and what is given besides; what is no section stays, for validation to refuse."""
-    there = plain.get(name)
-    section = to_plain({} if there is None else there, asked=True)
+    there = plain.get(name, {})
+    if there is None and not SearchSpec.model_fields[name].is_required():
+        there = {}
+    section = to_plain(there, asked=True)
     return {**section, **more} if isinstance(section, Mapping) else section
 
 
