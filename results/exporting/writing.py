@@ -25,7 +25,7 @@ from spaces.outside.keras_internals import layers_within
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# A converter takes about a tenth of a second for each.
+# A converter takes some tenths of a second for each, see `results.exporting.pressure`.
 _UNROLLED_STEPS = 1_000
 
 _NOISY = ("absl", "tensorflow", "tf2onnx")
@@ -192,7 +192,7 @@ def _litert(model: keras.Model, path: Path, types: Sequence[Any] = (), **options
 def _unrolled(model: keras.Model) -> Iterator[None]:
     """Inside, recurrent layers compute step after step: LiteRT has no loop that takes any number of rows."""
     recurrent = _recurrent(model)
-    if (steps := recurrent_steps(model)) > _UNROLLED_STEPS:
+    if (steps := sum(map(_steps, recurrent))) > _UNROLLED_STEPS:
         raise UnfitError(
             f"its recurrent layers go {steps:,} steps; written for tflite are those of {_UNROLLED_STEPS:,} at most"
         )
